@@ -1,0 +1,120 @@
+package liveness
+
+import (
+	"slices"
+	"time"
+
+	"github.com/finalizer-watchdog/watchdog"
+	"github.com/finalizer-watchdog/watchdog/protocol"
+)
+
+// Ending is the end of an ownership that its owner did not ask for, for the audit.
+type Ending struct {
+	Job    watchdog.JobID
+	Run    watchdog.RunID
+	Name   string
+	PID    int
+	Reason string
+}
+
+// Endings returns the endings since the last call, for the caller to write down: the registry itself writes
+// nothing while it holds its lock.
+func (r *Registry) Endings() []Ending {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ended := r.endings
+	r.endings = nil
+	return ended
+}
+
+// end takes the ownership away. How is one of clear, died, lost, closed and revoked.
+func (r *Registry) end(o *ownership, at time.Duration, how string) {
+	o.entry.slots[slot(o.role)] = nil
+	delete(o.session.owned, o.token)
+	r.total--
+	if o.role == watchdog.Finalizer {
+		r.owned--
+		o.session.finalizers--
+		r.order.Remove(o.place)
+		r.dropBudget(o)
+		r.cfg.Observer.Released(how, o.stage, at-o.markedAt)
+	}
+	r.tidy(o.entry, at)
+}
+
+// most is how many revocations without a reap are remembered of one job.
+const most = 16
+
+// withdraw ends an ownership without a reap: its token is revoked, its run may be marked again.
+func (r *Registry) withdraw(o *ownership, at time.Duration, how, reason string) {
+	e := o.entry
+	mild := 0
+	for _, v := range e.revoked {
+		if v.tier == 0 {
+			mild++
+		}
+	}
+	if mild >= most {
+		oldest := slices.IndexFunc(e.revoked, func(v revocation) bool { return v.tier == 0 })
+		e.revoked = slices.Delete(e.revoked, oldest, oldest+1)
+	}
+	e.revoked = append(e.revoked, revocation{token: o.token, uid: o.session.peer.UID,
+		reason: watchdog.Reason(reason), at: at})
+	r.tell(o, at, how, reason)
+}
+
+// tell ends an ownership because of something that its owner has to know.
+func (r *Registry) tell(o *ownership, at time.Duration, how, reason string) {
+	if o.session.connected {
+		o.session.peer.Tell(protocol.Event{Job: string(o.entry.job), Token: o.token, Reason: reason})
+	}
+	r.endings = append(r.endings, Ending{Job: o.entry.job, Run: o.run, Name: o.session.name,
+		PID: o.session.peer.PID, Reason: reason})
+	r.end(o, at, how)
+}
+
+// rememberFor is how long a revocation is kept that nobody asks for again.
+const rememberFor = 24 * time.Hour
+
+// tidy forgets the entry if nothing in it matters any more, and otherwise sees to it that it will be
+// forgotten. What is remembered without an owner is bounded in number too: a peer that marks and clears
+// whatever job it can think of pushes the oldest out, which costs that job's grace its extension.
+func (r *Registry) tidy(e *entry, at time.Duration) {
+	owned := e.slots[0] != nil || e.slots[1] != nil || len(e.reaping) > 0
+	switch {
+	case owned && e.memory != nil:
+		r.memory.Remove(e.memory)
+		e.memory = nil
+	case owned:
+	case !r.matters(e, at):
+		r.forget(e)
+	case e.memory == nil:
+		e.memory = r.memory.PushBack(e)
+	}
+	for oldest := r.memory.Front(); oldest != nil && r.memory.Len() > r.cfg.Limits.Remembered; oldest = r.memory.Front() {
+		r.forget(oldest.Value.(*entry))
+	}
+}
+
+func (r *Registry) matters(e *entry, at time.Duration) bool {
+	if at < e.heldUntil() {
+		return true
+	}
+	if e.cleared.at != 0 && at < e.cleared.at+r.cfg.Grace {
+		return true
+	}
+	for _, v := range e.revoked {
+		if at < v.at+rememberFor {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Registry) forget(e *entry) {
+	if e.memory != nil {
+		r.memory.Remove(e.memory)
+		e.memory = nil
+	}
+	delete(r.jobs, e.job)
+}

@@ -1,0 +1,135 @@
+package liveness
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/finalizer-watchdog/watchdog"
+	"github.com/finalizer-watchdog/watchdog/protocol"
+)
+
+// confirmWithin is how long a request waits for the database. What is behind it on the connection waits as
+// long: replies are in order.
+const confirmWithin = time.Second
+
+// answer handles one line and is false when the connection has to end.
+func (c *conn) answer(line []byte) bool {
+	req, wrong := protocol.Parse(line)
+	if wrong != nil {
+		c.out.Reply(&protocol.Reply{ID: req.ID, Err: wrong})
+		return !wrong.Fatal
+	}
+	reply := c.dispatch(&req)
+	reply.ID = req.ID
+	c.out.Reply(&reply)
+	return true
+}
+
+func (c *conn) dispatch(req *protocol.Request) protocol.Reply {
+	at := c.srv.Boot()
+	switch req.Op {
+	case protocol.OpHello:
+		lease := c.srv.Registry.Hello(c.session, at, req.Name, req.Lease)
+		return protocol.Reply{Session: c.name, Lease: lease, Beat: beatEvery(lease)}
+	case protocol.OpMark:
+		return c.mark(at, req)
+	case protocol.OpStep:
+		return c.srv.Registry.Step(c.session, at, req)
+	case protocol.OpCheck:
+		reply := c.check(at, req)
+		c.srv.Registry.Checked(reply)
+		return reply
+	case protocol.OpClear:
+		reply, kept := c.srv.Registry.Clear(c.session, at, req)
+		if kept != nil {
+			c.keep(*kept)
+		}
+		return reply
+	}
+	c.srv.Registry.Touch(c.session, at)
+	switch req.Op {
+	case protocol.OpStatus:
+		return protocol.Reply{Body: c.srv.Controls.Describe()}
+	case protocol.OpSwitch, protocol.OpReleaseBrake:
+		return c.control(req)
+	}
+	return protocol.Reply{} // a beat
+}
+
+func (c *conn) mark(at time.Duration, req *protocol.Request) protocol.Reply {
+	job := watchdog.JobID(req.Job)
+	reply, done := c.srv.Registry.Mark(c.session, at, req, nil)
+	if !done {
+		known, err := c.await(job)
+		if err != nil {
+			return refuse(protocol.Unavailable, "", "which run of the job is the newest is not known: the database did not answer")
+		}
+		reply, _ = c.srv.Registry.Mark(c.session, c.srv.Boot(), req, known)
+	}
+	if reply.Err == nil {
+		c.watch()
+		c.srv.asker.want(job)
+		c.srv.reserve()
+	}
+	return reply
+}
+
+func (c *conn) check(at time.Duration, req *protocol.Request) protocol.Reply {
+	reply, need := c.srv.Registry.Check(c.session, at, req)
+	if need.Ask {
+		if _, err := c.await(need.Job); err != nil {
+			return refuse(protocol.Unavailable, "", "the database did not confirm the ownership yet")
+		}
+		reply, need = c.srv.Registry.Check(c.session, c.srv.Boot(), req)
+	}
+	if need.Ask {
+		return refuse(protocol.Unavailable, "", "the database did not confirm the ownership yet")
+	}
+	if need.Keep {
+		until := need.Until + c.srv.KeepBeyond
+		if !c.keep(Hold{Job: need.Job, Token: need.Token, Role: need.Role, Until: until}) {
+			return refuse(protocol.Unavailable, "", "the hold could not be written to the state file")
+		}
+		c.srv.Registry.Kept(need, until)
+	}
+	return reply
+}
+
+func (c *conn) keep(h Hold) bool {
+	err := c.srv.State.Keep(h)
+	if err != nil {
+		c.srv.Log.Error("a hold could not be written down; checks are unavailable", "error", err)
+	}
+	return err == nil
+}
+
+// await asks the database about a job, for a bounded time.
+func (c *conn) await(job watchdog.JobID) (*watchdog.RunID, error) {
+	late := time.NewTimer(confirmWithin)
+	defer late.Stop()
+	select {
+	case a := <-c.srv.asker.ask(job):
+		return a.newest, a.err
+	case <-c.exit:
+		return nil, fmt.Errorf("ask about job %s: the peer exited", job)
+	case <-late.C:
+		return nil, fmt.Errorf("ask about job %s: no answer within %s", job, confirmWithin)
+	}
+}
+
+func (c *conn) control(req *protocol.Request) protocol.Reply {
+	if uid := c.peer.UID; uid != 0 && uid != os.Getuid() {
+		return refuse(protocol.Forbidden, "", "only the watchdog's own user and root may do this")
+	}
+	by := fmt.Sprintf("uid %d, pid %d", c.peer.UID, c.peer.PID)
+	if req.Op == protocol.OpReleaseBrake {
+		c.srv.Controls.ReleaseBrake(by)
+		return protocol.Reply{}
+	}
+	c.srv.Controls.Switch(req.FinalizerLiveness, by)
+	if req.FinalizerLiveness {
+		c.srv.Registry.Recall()
+	}
+	return protocol.Reply{}
+}

@@ -1,0 +1,138 @@
+package liveness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Socket is the watchdog's listening socket and the file that names it.
+type Socket struct {
+	path     string
+	mode     fs.FileMode
+	lock     *os.File
+	listener *net.UnixListener
+	inode    os.FileInfo
+}
+
+// Listen makes the socket. The file appears with its mode at once: it is made under another name and
+// renamed, which also replaces the file of a watchdog that died. It is an error when another process listens
+// there, or when the path is no socket.
+func Listen(ctx context.Context, path string, mode fs.FileMode) (*Socket, error) {
+	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock socket: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock socket %s: another watchdog serves it: %w", path, err), lock.Close())
+	}
+	s := &Socket{path: path, mode: mode, lock: lock}
+	if err := s.bind(ctx); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return s, nil
+}
+
+func (s *Socket) bind(ctx context.Context) error {
+	if err := vacant(ctx, s.path); err != nil {
+		return err
+	}
+	born := filepath.Join(filepath.Dir(s.path), ".watchdog")
+	if err := os.Remove(born); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("listen on %s: %w", s.path, err)
+	}
+	config := net.ListenConfig{Control: closedAtBirth}
+	l, err := config.Listen(ctx, "unix", born)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", s.path, err)
+	}
+	listener := l.(*net.UnixListener)
+	listener.SetUnlinkOnClose(false)
+	if err := s.publish(born); err != nil {
+		return errors.Join(fmt.Errorf("listen on %s: %w", s.path, err), listener.Close())
+	}
+	s.listener = listener
+	return nil
+}
+
+func (s *Socket) publish(born string) error {
+	if err := os.Chmod(born, s.mode); err != nil {
+		return err
+	}
+	inode, err := os.Lstat(born)
+	if err != nil {
+		return err
+	}
+	s.inode = inode
+	return os.Rename(born, s.path)
+}
+
+// closedAtBirth lets nobody in until the socket has its mode and its name.
+func closedAtBirth(_, _ string, raw syscall.RawConn) error {
+	var err error
+	if ctl := raw.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), 0) }); ctl != nil {
+		return ctl
+	}
+	return err
+}
+
+// vacant reports whether the path is free, or has the socket of a process that is gone.
+func vacant(ctx context.Context, path string) error {
+	there, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at socket: %w", err)
+	}
+	if there.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("listen on %s: there is something that is no socket; remove it or choose another path", path)
+	}
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", path)
+	if err == nil {
+		return errors.Join(fmt.Errorf("listen on %s: another process listens there", path), conn.Close())
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("look at socket: %w", err)
+	}
+	return nil
+}
+
+// Ours reports whether the path still names this socket.
+func (s *Socket) Ours() bool {
+	there, err := os.Lstat(s.path)
+	return err == nil && os.SameFile(there, s.inode)
+}
+
+// Again makes the socket again after its file was removed. The old one is closed; connections stay.
+func (s *Socket) Again(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o750); err != nil {
+		return fmt.Errorf("make socket again: %w", err)
+	}
+	old := s.listener
+	if err := s.bind(ctx); err != nil {
+		return err
+	}
+	return old.Close()
+}
+
+// Close stops listening and removes the file, if it is still ours.
+func (s *Socket) Close() error {
+	var removed error
+	if s.Ours() {
+		removed = os.Remove(s.path)
+	}
+	err := s.listener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil
+	}
+	return errors.Join(removed, err, s.lock.Close())
+}

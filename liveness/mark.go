@@ -1,0 +1,192 @@
+package liveness
+
+import (
+	"time"
+
+	"github.com/finalizer-watchdog/watchdog"
+	"github.com/finalizer-watchdog/watchdog/protocol"
+)
+
+// Mark grants the ownership of a job, afresh or, when the request has a token, resumed. It is false when
+// the answer depends on which run of the job is the newest: then the database has to be asked, its answer
+// observed, and Mark called again with the newest run told.
+func (r *Registry) Mark(s *Session, at time.Duration, req *protocol.Request, newest *watchdog.RunID) (protocol.Reply, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wake(at)
+	s.beatAt = max(s.beatAt, at)
+	reply, result := r.mark(s, at, req, newest)
+	if result == "" {
+		return protocol.Reply{}, false
+	}
+	r.cfg.Observer.Marked(result)
+	return reply, true
+}
+
+// mark returns the answer and, for the metrics, its name; none when the database has to be asked.
+func (r *Registry) mark(s *Session, at time.Duration, req *protocol.Request, newest *watchdog.RunID) (protocol.Reply, string) {
+	run := watchdog.RunID(req.Run)
+	e := r.jobs[watchdog.JobID(req.Job)]
+	if e != nil && len(e.reaping) > 0 {
+		e.heard(e.reaping, s, req.Token, r.cfg.Observer)
+		return revoked(string(watchdog.ReasonReaping)), "revoked"
+	}
+	if e != nil {
+		e.heard(e.revoked, s, req.Token, r.cfg.Observer)
+		for _, v := range e.revoked {
+			if v.run == run || req.Token != 0 && v.token == req.Token {
+				return revoked(string(v.reason)), "revoked"
+			}
+		}
+	}
+	if req.Token != 0 {
+		return r.resume(s, at, req, e)
+	}
+	if e != nil {
+		if reply, result, done := r.meet(s, at, req, e, newest); done {
+			return reply, result
+		}
+	}
+	return r.grant(s, at, req, 0)
+}
+
+// meet decides a mark that may have met another ownership of the job. It is done with an answer; done
+// without a result means that the database has to be asked.
+func (r *Registry) meet(s *Session, at time.Duration, req *protocol.Request, e *entry, newest *watchdog.RunID) (protocol.Reply, string, bool) {
+	o := e.slots[slot(watchdog.Role(req.Role))]
+	if o != nil && o.run == watchdog.RunID(req.Run) && o.sameKey(s, req.Key) && o.stateAt(at) != watchdog.Dead {
+		r.move(o, s)
+		return protocol.Reply{Token: o.token}, "again", true
+	}
+	if at < e.holds[slot(watchdog.Role(req.Role))].until {
+		// What a holder does inside its hold it does alone, also once it is dead: its children may go on.
+		return taken(o, at), "owned", true
+	}
+	if o == nil {
+		return protocol.Reply{}, "", false
+	}
+	state := o.stateAt(at)
+	if o.run != watchdog.RunID(req.Run) && state != watchdog.Ended {
+		if newest == nil {
+			return protocol.Reply{}, "", true
+		}
+		if *newest != watchdog.RunID(req.Run) {
+			return revoked(reasonSuperseded), "revoked", true
+		}
+	}
+	if o.run == watchdog.RunID(req.Run) && (state == watchdog.Connected || state == watchdog.Stalled) {
+		return taken(o, at), "owned", true
+	}
+	r.supersede(o, at, state)
+	return protocol.Reply{}, "", false
+}
+
+// sameKey reports whether a mark with that key comes from the finalization that o is. Without a key only
+// the session itself is known to be the same.
+func (o *ownership) sameKey(s *Session, key string) bool {
+	if o.key != key {
+		return false
+	}
+	return o.session == s || key != "" && o.session.peer.UID == s.peer.UID
+}
+
+// supersede ends an ownership in favour of a newer one.
+func (r *Registry) supersede(o *ownership, at time.Duration, state watchdog.State) {
+	switch state {
+	case watchdog.Ended:
+		r.lose(o, at)
+	case watchdog.Dead:
+		r.withdraw(o, at, "died", reasonSuperseded)
+	default:
+		r.withdraw(o, at, "revoked", reasonSuperseded)
+	}
+}
+
+// resume brings a token into the session, on its word alone if it is not known: then it defers like an
+// owner, and its checks wait until the database confirmed it.
+func (r *Registry) resume(s *Session, at time.Duration, req *protocol.Request, e *entry) (protocol.Reply, string) {
+	if req.Token > r.token {
+		return refuse(protocol.BadRequest, "token", "was never given"), "refused"
+	}
+	if e == nil {
+		return r.grant(s, at, req, req.Token)
+	}
+	o := e.slots[slot(watchdog.Role(req.Role))]
+	switch {
+	case o != nil && o.token == req.Token && o.session.peer.UID != s.peer.UID:
+		return refuse(protocol.NotOwner, "", "another user marked it"), "refused"
+	case o != nil && o.token == req.Token && o.run != watchdog.RunID(req.Run):
+		return refuse(protocol.BadRequest, "run", "is not the run that was marked under this token"), "refused"
+	case o != nil && o.token == req.Token:
+		r.move(o, s)
+		return protocol.Reply{Token: o.token}, "resumed"
+	case req.Token < e.newestOf(req.Role):
+		return revoked(reasonSuperseded), "revoked"
+	}
+	if o != nil {
+		r.supersede(o, at, o.stateAt(at))
+	}
+	return r.grant(s, at, req, req.Token)
+}
+
+// grant gives the job to the session, under a new token unless one is resumed.
+func (r *Registry) grant(s *Session, at time.Duration, req *protocol.Request, token uint64) (protocol.Reply, string) {
+	if len(s.owned) >= r.cfg.Limits.PerSession || r.total >= r.cfg.Limits.Total {
+		return refuse(protocol.Overloaded, "", "too many ownerships"), "overloaded"
+	}
+	resumed := token != 0
+	if !resumed && r.token >= r.bound {
+		return refuse(protocol.Unavailable, "", "no token could be reserved in the state file"), "unavailable"
+	}
+	if !resumed {
+		r.token++
+		token = r.token
+	}
+	e := r.entry(watchdog.JobID(req.Job))
+	o := &ownership{entry: e, session: s, run: watchdog.RunID(req.Run), key: req.Key,
+		role: watchdog.Role(req.Role), task: req.Task, stage: req.Stage, token: token, markedAt: at,
+		provisional: resumed}
+	e.slots[slot(o.role)] = o
+	e.newest[slot(o.role)] = token
+	r.attach(o, s)
+	r.total++
+	if o.role == watchdog.Finalizer {
+		r.owned++
+		o.place = r.order.PushBack(o)
+	}
+	r.tidy(e, at)
+	if resumed {
+		return protocol.Reply{Token: token}, "resumed"
+	}
+	return protocol.Reply{Token: token}, "granted"
+}
+
+func (e *entry) newestOf(role string) uint64 { return e.newest[slot(watchdog.Role(role))] }
+
+// move hangs the ownership on another session: the token is good there from now on, and only there.
+func (r *Registry) move(o *ownership, to *Session) {
+	if o.session == to {
+		return
+	}
+	from := o.session
+	delete(from.owned, o.token)
+	if o.role == watchdog.Finalizer {
+		from.finalizers--
+	}
+	if o.late {
+		from.late--
+		to.late++
+	}
+	r.attach(o, to)
+}
+
+func (r *Registry) attach(o *ownership, s *Session) {
+	if s.owned == nil {
+		s.owned = make(map[uint64]*ownership)
+	}
+	s.owned[o.token] = o
+	o.session = s
+	if o.role == watchdog.Finalizer {
+		s.finalizers++
+	}
+}

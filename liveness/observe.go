@@ -1,0 +1,80 @@
+package liveness
+
+import (
+	"github.com/finalizer-watchdog/watchdog"
+)
+
+// Observe takes in what the database holds of the jobs that were asked for; rows has those that exist. At
+// is an instant before the read: what was marked after it is left alone, for the rows may be older than
+// the mark. Whoever owns a job that is not open under its run loses it; the others are confirmed if a
+// check or a resume waits for that.
+func (r *Registry) Observe(at watchdog.Instant, asked []watchdog.JobID, rows []watchdog.Job) {
+	found := make(map[watchdog.JobID]*watchdog.Job, len(rows))
+	for i := range rows {
+		found[rows[i].ID] = &rows[i]
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range asked {
+		e := r.jobs[id]
+		if e == nil {
+			continue
+		}
+		for _, o := range e.slots {
+			if o != nil && o.markedAt <= at.Boot {
+				r.compare(o, at, found[id])
+			}
+		}
+	}
+}
+
+func (r *Registry) compare(o *ownership, at watchdog.Instant, row *watchdog.Job) {
+	if row == nil || !row.Open() || row.Run != o.run {
+		r.withdraw(o, at.Boot, "closed", reasonClosed)
+		return
+	}
+	r.learn(o, at, *row)
+	if o.provisional || o.askedAt != 0 && o.askedAt <= at.Boot {
+		o.confirmed, o.provisional = true, false
+	}
+}
+
+// learn takes in what an open row says about the job that o owns under that row's run.
+func (r *Registry) learn(o *ownership, at watchdog.Instant, row watchdog.Job) {
+	o.guarded = o.guarded || r.cfg.Rules.Guards(row.Stage)
+	if backstop := r.cfg.Rules.Backstop(row); !backstop.IsZero() {
+		o.noHold = at.Boot + backstop.Sub(at.Rows)
+	}
+	if row.Stage != "" {
+		o.stage = row.Stage
+	}
+}
+
+// newestOf is the run that counts of a job among rows; the empty one when the job is not open.
+func newestOf(job watchdog.JobID, rows []watchdog.Job) *watchdog.RunID {
+	newest := watchdog.RunID("")
+	for _, row := range rows {
+		if row.ID == job && row.Open() {
+			newest = row.Run
+		}
+	}
+	return &newest
+}
+
+// Owned returns the jobs that are owned, for the comparison with the database.
+func (r *Registry) Owned() []watchdog.JobID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	jobs := make([]watchdog.JobID, 0, r.total)
+	for s := range r.sessions {
+		for _, o := range s.owned {
+			jobs = append(jobs, o.entry.job)
+		}
+	}
+	for place := r.order.Front(); place != nil; place = place.Next() {
+		if o := place.Value.(*ownership); o.session.dead {
+			jobs = append(jobs, o.entry.job)
+		}
+	}
+	return jobs
+}

@@ -1,0 +1,97 @@
+package liveness
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"github.com/finalizer-watchdog/watchdog/protocol"
+)
+
+const (
+	// writeWithin is how long a peer may take to read before it is hung up on.
+	writeWithin = 5 * time.Second
+	// outboxMax is how many bytes may wait for a peer, which is reached only by revoking very many jobs of
+	// one that does not read.
+	outboxMax = 16 << 20
+	// outboxKeep is how much of an emptied buffer is kept for the next replies.
+	outboxKeep = 16 << 10
+)
+
+// outbox is the order in which a peer is told things: what is put in first leaves first, whoever put it in.
+type outbox struct {
+	conn  net.Conn
+	flush func() // has Flush called soon, by another goroutine
+
+	mu      sync.Mutex
+	buf     []byte
+	spare   []byte
+	asked   bool // flush was called and Flush has not begun
+	dropped bool
+
+	writing sync.Mutex
+}
+
+// Tell queues an event and sees to it that it leaves. It does not block.
+func (o *outbox) Tell(e protocol.Event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.put(e.Append(o.buf)); !o.asked {
+		o.asked = true
+		o.flush()
+	}
+}
+
+// Reply queues a reply; the caller calls Flush when there is nothing more to answer.
+func (o *outbox) Reply(r *protocol.Reply) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.put(r.Append(o.buf))
+}
+
+func (o *outbox) put(buf []byte) {
+	if o.dropped || len(buf) > outboxMax {
+		o.dropped, o.buf = true, nil
+		return
+	}
+	o.buf = buf
+}
+
+// Flush writes what is queued. After an error, or when the peer did not read in time, it closes the
+// connection: its reader learns of it there.
+func (o *outbox) Flush() {
+	o.writing.Lock()
+	defer o.writing.Unlock()
+	for {
+		o.mu.Lock()
+		o.asked = false
+		out, dropped := o.buf, o.dropped
+		o.buf, o.spare = o.spare[:0], nil
+		o.mu.Unlock()
+		if dropped {
+			o.conn.Close()
+			return
+		}
+		if len(out) == 0 {
+			o.keep(out)
+			return
+		}
+		if o.conn.SetWriteDeadline(time.Now().Add(writeWithin)) != nil {
+			return
+		}
+		if _, err := o.conn.Write(out); err != nil {
+			o.conn.Close()
+			return
+		}
+		o.keep(out)
+	}
+}
+
+func (o *outbox) keep(buf []byte) {
+	if cap(buf) > outboxKeep {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.spare = buf[:0]
+}

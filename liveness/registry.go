@@ -1,0 +1,196 @@
+package liveness
+
+import (
+	"container/list"
+	"sync"
+	"time"
+
+	"github.com/finalizer-watchdog/watchdog"
+)
+
+// Rules is what the registry needs to know of the reaper's policy.
+type Rules interface {
+	// Guards reports whether a stage's finalizers are honoured.
+	Guards(stage string) bool
+	// Backstop is when the job's age reaches its ceiling; zero when its age is not known.
+	Backstop(job watchdog.Job) time.Time
+}
+
+// Observer is told what happens to ownerships. Its methods are called under the registry's lock and must
+// return at once.
+type Observer interface {
+	Marked(result string)
+	Checked(result string)
+	Released(how, stage string, owned time.Duration)
+	FalseReap(tier watchdog.Tier)
+}
+
+// Limits bound what peers can make the registry hold.
+type Limits struct {
+	PerSession int // ownerships of one session
+	Total      int // ownerships in all
+	Remembered int // jobs that nobody owns any more, but whose clear or revocation still counts
+}
+
+// Config is what a Registry is made of. All fields are required.
+type Config struct {
+	Lease    time.Duration // the longest, and the default
+	Hold     time.Duration // the longest, and the default
+	Grace    time.Duration // the longest of any stage: a clear matters for that long
+	Limits   Limits
+	Rules    Rules
+	Enabled  func() bool // the kill switch; off: no hold is given
+	Observer Observer
+}
+
+// Registry holds who owns which job. It is safe for concurrent use. Instants are on CLOCK_BOOTTIME.
+type Registry struct {
+	cfg    Config
+	deaths chan struct{}
+
+	mu       sync.Mutex
+	jobs     map[watchdog.JobID]*entry
+	sessions map[*Session]struct{} // of living processes
+	shortest time.Duration         // the shortest lease among them
+	tickedAt time.Duration
+
+	token uint64 // the last given
+	bound uint64 // no token above it is given, or believed
+
+	owned   int        // finalizers' ownerships
+	total   int        // all ownerships
+	order   *list.List // finalizers' ownerships, the oldest mark first
+	budgets budgets
+	overdue int // owned that are past their budget
+	died    []watchdog.JobID
+	heldAll time.Duration // until then every job counts as held: the holds before a restart are not known
+	memory  *list.List    // jobs that nobody owns, the longest forgotten first
+	endings []Ending
+}
+
+// entry is what is known of one job.
+type entry struct {
+	job     watchdog.JobID
+	slots   [2]*ownership // by slot()
+	newest  [2]uint64     // the newest token given for it, by slot
+	holds   [2]hold       // by slot
+	cleared clear
+	reaping []revocation // by a reap whose outcome is not known yet
+	revoked []revocation // for good
+	memory  *list.Element
+}
+
+// revocation says that a run of a job cannot be marked afresh, and, if it was owned, under which token it
+// was.
+type revocation struct {
+	run    watchdog.RunID
+	token  uint64 // 0: nobody owned it
+	uid    int
+	reason watchdog.Reason
+	tier   watchdog.Tier
+	at     time.Duration
+	spoke  bool // the owner was heard of again under the token
+}
+
+// hold is a promise not to reap.
+type hold struct {
+	until time.Duration
+	token uint64        // whose
+	kept  time.Duration // the end that the state file knows
+}
+
+type clear struct {
+	run watchdog.RunID
+	at  time.Duration
+}
+
+type ownership struct {
+	entry   *entry
+	session *Session
+	run     watchdog.RunID
+	key     string
+	role    watchdog.Role
+	task    string
+	stage   string
+	token   uint64
+
+	markedAt    time.Duration
+	guarded     bool          // its job's row was seen in a guarded stage
+	confirmed   bool          // the database holds the job open under its run
+	provisional bool          // resumed, and not confirmed yet
+	askedAt     time.Duration // when its first check asked the database
+	noHold      time.Duration // its job's backstop: no hold is given from there on; 0: not known
+
+	step      string
+	stepUntil time.Duration
+	budget    int // its place among the budgets, plus one; 0: none
+	late      bool
+	place     *list.Element
+}
+
+// NewRegistry returns an empty registry that gives tokens above last and up to bound.
+func NewRegistry(cfg Config, last, bound uint64) *Registry {
+	return &Registry{
+		cfg:      cfg,
+		deaths:   make(chan struct{}, 1),
+		jobs:     make(map[watchdog.JobID]*entry),
+		sessions: make(map[*Session]struct{}),
+		shortest: cfg.Lease,
+		token:    last,
+		bound:    bound,
+		order:    list.New(),
+		memory:   list.New(),
+	}
+}
+
+func slot(role watchdog.Role) int {
+	if role == watchdog.Worker {
+		return 1
+	}
+	return 0
+}
+
+// at returns the job's entry, made if there is none.
+func (r *Registry) entry(job watchdog.JobID) *entry {
+	e := r.jobs[job]
+	if e == nil {
+		e = &entry{job: job}
+		r.jobs[job] = e
+	}
+	return e
+}
+
+// Tokens returns the last token given and the bound of those reserved.
+func (r *Registry) Tokens() (last, bound uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.token, r.bound
+}
+
+// Extend raises the bound of the tokens that may be given; the block must have been reserved on disk.
+func (r *Registry) Extend(bound uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bound = max(r.bound, bound)
+}
+
+// Count returns figures about the registry at an instant. Its cost does not grow with the ownerships.
+func (r *Registry) Count(at time.Duration) watchdog.Owners {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wake(at)
+	r.lapseBudgets(at)
+	c := watchdog.Owners{Owned: r.owned, Stalled: r.overdue, Sessions: map[watchdog.Proof]int{
+		watchdog.ProofPidfd: 0, watchdog.ProofPID: 0, watchdog.ProofNone: 0,
+	}}
+	for s := range r.sessions {
+		c.Sessions[s.peer.Proof]++
+		if s.connected && at >= s.leaseUntil() {
+			c.Stalled += s.finalizers - s.late
+		}
+	}
+	if oldest := r.order.Front(); oldest != nil {
+		c.Oldest = oldest.Value.(*ownership).markedAt
+	}
+	return c
+}
