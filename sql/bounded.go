@@ -1,0 +1,112 @@
+package sql
+
+import (
+	"context"
+	"database/sql/driver"
+	"net"
+	"sync"
+	"time"
+)
+
+// slack is how much longer than its context a connection waits: time for the cancel request, which lib/pq sends
+// when the context ends, to reach the server and for the server's answer to come back.
+const slack = 500 * time.Millisecond
+
+// pqConn is all that lib/pq's connections can do and database/sql asks for.
+type pqConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.NamedValueChecker
+	driver.Pinger
+	driver.QueryerContext
+	driver.SessionResetter
+	driver.Validator
+}
+
+// boundedConn sets a deadline on the network connection before lib/pq, which sets none, waits on it: the end of
+// the context and a slack, and sooner when the context is cancelled. The deadline also holds for the rows that
+// are read after a query has returned.
+type boundedConn struct {
+	pqConn
+	net     net.Conn
+	timeout time.Duration // of what has no context
+
+	mu     sync.Mutex
+	turn   int         // counts the waits; a context speaks only for the wait that it was given to
+	cancel func() bool // lets go of the last wait's context
+}
+
+func (c *boundedConn) bound(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cancel()
+	c.turn++
+	turn := c.turn
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(c.timeout)
+	}
+	_ = c.net.SetDeadline(deadline.Add(slack))
+	c.cancel = context.AfterFunc(ctx, func() { c.hurry(turn) })
+}
+
+// hurry ends a wait whose context is done, unless another wait has begun.
+func (c *boundedConn) hurry(turn int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.turn == turn {
+		_ = c.net.SetDeadline(time.Now().Add(slack))
+	}
+}
+
+func (c *boundedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	c.bound(ctx)
+	tx, err := c.pqConn.BeginTx(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return boundedTx{tx: tx, conn: c}, nil
+}
+
+func (c *boundedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	c.bound(ctx)
+	return c.pqConn.PrepareContext(ctx, query)
+}
+
+func (c *boundedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.bound(ctx)
+	return c.pqConn.ExecContext(ctx, query, args)
+}
+
+func (c *boundedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.bound(ctx)
+	return c.pqConn.QueryContext(ctx, query, args)
+}
+
+func (c *boundedConn) Ping(ctx context.Context) error {
+	c.bound(ctx)
+	return c.pqConn.Ping(ctx)
+}
+
+func (c *boundedConn) Close() error {
+	c.bound(context.Background())
+	return c.pqConn.Close()
+}
+
+// boundedTx ends a transaction within the connection's timeout: database/sql gives Commit no context.
+type boundedTx struct {
+	tx   driver.Tx
+	conn *boundedConn
+}
+
+func (t boundedTx) Commit() error {
+	t.conn.bound(context.Background())
+	return t.tx.Commit()
+}
+
+func (t boundedTx) Rollback() error {
+	t.conn.bound(context.Background())
+	return t.tx.Rollback()
+}

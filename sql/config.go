@@ -1,0 +1,122 @@
+package sql
+
+import (
+	"cmp"
+	"errors"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// Config says which database to read and how. No error of this package ever shows the URL's password.
+type Config struct {
+	// URL is postgres://USER:PASSWORD@HOST:PORT/NAME?PARAMETERS or sqlite:PATH.
+	URL string
+	// Timeout bounds every call; 0: 5 s.
+	Timeout time.Duration
+	// Set names the embedded set of statements; empty: orchestrator.
+	Set string
+	// Dir is a folder whose statements override the set's; empty: none.
+	Dir string
+}
+
+const (
+	defaultTimeout = 5 * time.Second
+	defaultSet     = "orchestrator"
+)
+
+// dialect names a family of databases, and the folder of its statements.
+type dialect string
+
+const (
+	postgres dialect = "postgres"
+	sqlite   dialect = "sqlite"
+)
+
+// source is a Config that was understood.
+type source struct {
+	dialect dialect
+	server  pq.Config // of postgres
+	path    string    // of sqlite
+	timeout time.Duration
+	hide    []string // what no error may show
+}
+
+// errURL says nothing of what is wrong with it: whatever net/url would quote may be the password's end.
+var errURL = errors.New("parse database url: it is no valid URL " +
+	"(postgres://USER:PASSWORD@HOST:PORT/NAME, special characters percent-encoded, or sqlite:PATH)")
+
+func parse(cfg Config) (source, error) {
+	src := source{timeout: cmp.Or(cfg.Timeout, defaultTimeout)}
+	switch scheme, rest, _ := strings.Cut(cfg.URL, ":"); scheme {
+	case "sqlite":
+		src.dialect = sqlite
+		src.path = sqlitePath(rest)
+		if src.path == "" {
+			return source{}, errURL
+		}
+		return src, nil
+	case "postgres", "postgresql":
+		src.dialect = postgres
+		return src, src.parsePostgres(cfg.URL)
+	}
+	return source{}, errURL
+}
+
+// sqlitePath takes what follows the scheme: PATH as it stands, or ///ABSOLUTE as URLs have it.
+func sqlitePath(rest string) string {
+	if path, ok := strings.CutPrefix(rest, "//"); ok && strings.HasPrefix(path, "/") {
+		return path
+	}
+	return rest
+}
+
+func (s *source) parsePostgres(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return errURL
+	}
+	s.hide = secrets(u)
+	s.server, err = pq.NewConfig(raw)
+	if err != nil {
+		return s.fail("parse database url", err)
+	}
+	if password := s.server.Password; password != "" {
+		s.hide = append(s.hide, password)
+	}
+	// lib/pq's default is about to change. This is libpq's: the URL means here what it means to the orchestrator.
+	s.server.SSLMode = cmp.Or(s.server.SSLMode, pq.SSLModePrefer)
+	// A prepared statement would outlive its transaction, and a pooler would hand it to somebody else.
+	s.server.BinaryParameters = true
+	s.server.ApplicationName = cmp.Or(s.server.ApplicationName, "finalizer-watchdog")
+	s.server.ConnectTimeout = min(s.timeout, cmp.Or(s.server.ConnectTimeout, s.timeout))
+	if s.server.Runtime == nil {
+		s.server.Runtime = map[string]string{}
+	}
+	s.server.Runtime["timezone"] = "UTC"
+	return nil
+}
+
+// secrets are the password's spellings: as it is and as the URL has it.
+func secrets(u *url.URL) []string {
+	var all []string
+	if password, ok := u.User.Password(); ok && password != "" {
+		_, encoded, _ := strings.Cut(u.User.String(), ":")
+		all = append(all, password, encoded)
+	}
+	for _, name := range []string{"password", "sslpassword"} {
+		if value := u.Query().Get(name); value != "" {
+			all = append(all, value, url.QueryEscape(value))
+		}
+	}
+	return all
+}
+
+// exists reports whether the path can be looked up; all else about it is SQLite's to say.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

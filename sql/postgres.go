@@ -1,0 +1,111 @@
+package sql
+
+import (
+	"context"
+	"database/sql/driver"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	stdsql "database/sql"
+)
+
+func openPostgres(src source) *sqlx.DB {
+	db := stdsql.OpenDB(connector{cfg: src.server, timeout: src.timeout})
+	db.SetMaxOpenConns(8)
+	db.SetMaxIdleConns(2)
+	db.SetConnMaxIdleTime(time.Minute)
+	db.SetConnMaxLifetime(30 * time.Minute)
+	return sqlx.NewDb(db, "postgres")
+}
+
+// connector dials connections whose every wait has an end.
+type connector struct {
+	cfg     pq.Config
+	timeout time.Duration
+}
+
+// Connect dials and logs in within the timeout, or until the context ends.
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	d := &dialer{}
+	inner, err := pq.NewConnectorConfig(c.cfg)
+	if err != nil {
+		return nil, err
+	}
+	inner.Dialer(d)
+	stop := context.AfterFunc(ctx, d.interrupt)
+	defer stop()
+	conn, err := inner.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &boundedConn{pqConn: conn.(pqConn), net: d.dialled(), timeout: c.timeout, cancel: func() bool { return true }}, nil
+}
+
+// Driver is lib/pq's.
+func (connector) Driver() driver.Driver { return &pq.Driver{} }
+
+// dialer remembers the connection that lib/pq keeps to itself.
+type dialer struct {
+	mu   sync.Mutex
+	conn net.Conn
+}
+
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	return d.DialContext(context.Background(), network, address)
+}
+
+func (d *dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return d.DialContext(ctx, network, address)
+}
+
+func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	n := net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3},
+		Control:         boundUnacknowledged,
+	}
+	conn, err := n.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.conn = conn
+	return conn, nil
+}
+
+func (d *dialer) dialled() net.Conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.conn
+}
+
+// interrupt ends a login that outlasts its context.
+func (d *dialer) interrupt() {
+	if conn := d.dialled(); conn != nil {
+		_ = conn.SetDeadline(time.Now())
+	}
+}
+
+// boundUnacknowledged sets TCP_USER_TIMEOUT: a peer that acknowledges nothing for so long is gone, also when
+// nobody is waiting for it.
+func boundUnacknowledged(network, _ string, raw syscall.RawConn) error {
+	if network == "unix" {
+		return nil
+	}
+	const tcpUserTimeout = 18
+	var err error
+	control := raw.Control(func(fd uintptr) {
+		err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, 30_000)
+	})
+	if control != nil {
+		return control
+	}
+	return err
+}

@@ -1,0 +1,182 @@
+package sql
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/stretchr/testify/require"
+
+	watchdog "github.com/finalizer-watchdog/watchdog"
+	"github.com/finalizer-watchdog/watchdog/tests/pg"
+)
+
+// What the lock waited for is seen: the row that Lock gives is the one that it locked.
+func TestLockSeesWhatItWaitedFor(t *testing.T) {
+	f := onPostgres(t)
+	f.incident(t)
+	orchestrator, err := f.db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = orchestrator.Exec("SELECT 1 FROM jobs WHERE id = 1914 FOR UPDATE")
+	require.NoError(t, err)
+	_, err = orchestrator.Exec("INSERT INTO agent_runs (id, job_id, started_at) VALUES (2208, 1914, " + f.at(0) + ")")
+	require.NoError(t, err)
+
+	tx := f.begin(t)
+	var locked watchdog.Job
+	var waiting sync.WaitGroup
+	waiting.Go(func() { locked, err = tx.Lock(t.Context(), "1914") })
+	f.awaitWaiter(t)
+	require.NoError(t, orchestrator.Commit())
+	waiting.Wait()
+	require.NoError(t, err)
+	require.Equal(t, watchdog.RunID("2208"), locked.Run)
+
+	_, err = f.db.Exec("SET lock_timeout = 50; UPDATE agent_runs SET exit_code = 1 WHERE id = 2208")
+	require.ErrorContains(t, err, "lock timeout", "the newest run is locked too")
+}
+
+// awaitWaiter returns once a session waits for a lock.
+func (f *fixture) awaitWaiter(t testing.TB) {
+	require.Eventually(t, func() bool {
+		var n int
+		err := f.db.QueryRow("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()").Scan(&n)
+		return err == nil && n > 0
+	}, timeout, 5*time.Millisecond)
+}
+
+// An orchestrator that locks the run and then the job, while we lock the job and then the run, is not made the
+// victim of a deadlock: we give way.
+func TestLockGivesWayToTheOrchestrator(t *testing.T) {
+	f := onPostgres(t)
+	f.incident(t)
+	orchestrator, err := f.db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = orchestrator.Exec("UPDATE agent_runs SET exit_code = 0 WHERE id = 2207")
+	require.NoError(t, err)
+
+	tx := f.begin(t)
+	_, err = tx.Lock(t.Context(), "1914")
+	refused, ok := errors.AsType[*pq.Error](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, "55P03", string(refused.Code))
+	require.NoError(t, tx.Rollback())
+
+	_, err = orchestrator.Exec("UPDATE jobs SET status = 'done' WHERE id = 1914")
+	require.NoError(t, err)
+	require.NoError(t, orchestrator.Commit())
+}
+
+func TestALockIsGivenUpInTime(t *testing.T) {
+	f := onPostgres(t)
+	f.incident(t)
+	f.config.Timeout = 400 * time.Millisecond
+	f.store = f.open(t, f.config)
+	orchestrator, err := f.db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = orchestrator.Exec("UPDATE jobs SET attempt = 2 WHERE id = 1914")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, orchestrator.Rollback()) }()
+
+	tx := f.begin(t)
+	began := time.Now()
+	_, err = tx.Lock(t.Context(), "1914")
+	require.ErrorContains(t, err, "lock timeout")
+	require.Less(t, time.Since(began), f.config.Timeout)
+}
+
+func TestAReadThatWaitsIsCancelledOnTheServer(t *testing.T) {
+	f := onPostgres(t)
+	f.config.Timeout = 300 * time.Millisecond
+	f.store = f.open(t, f.config)
+	migration, err := f.db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = migration.Exec("LOCK TABLE jobs")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, migration.Rollback()) }()
+
+	_, err = f.store.Counts(t.Context())
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.EqualError(t, err, "count jobs: the database did not answer within 300ms")
+	require.Eventually(t, func() bool {
+		var n int
+		err := f.db.QueryRow("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()").Scan(&n)
+		return err == nil && n == 0
+	}, timeout, 5*time.Millisecond)
+}
+
+// A database that is silent holds no call for longer than the timeout and the slack, and is used again once it
+// is back.
+func TestBlackHole(t *testing.T) {
+	f := onPostgres(t)
+	f.incident(t)
+	for name, call := range map[string]func(context.Context, *Store, *Tx) error{
+		"now": func(ctx context.Context, s *Store, _ *Tx) error { _, err := s.Now(ctx); return err },
+		"due": func(ctx context.Context, s *Store, _ *Tx) error {
+			_, err := s.Due(ctx, noon, time.Minute, time.Hour, "", 10)
+			return err
+		},
+		"begin":   func(ctx context.Context, s *Store, _ *Tx) error { _, err := s.Begin(ctx); return err },
+		"lock":    func(ctx context.Context, _ *Store, tx *Tx) error { _, err := tx.Lock(ctx, "1914"); return err },
+		"requeue": func(ctx context.Context, _ *Store, tx *Tx) error { _, err := tx.Requeue(ctx, noon, "1914", "v"); return err },
+		"commit":  func(_ context.Context, _ *Store, tx *Tx) error { return tx.Commit() },
+		"cancelled": func(ctx context.Context, s *Store, _ *Tx) error {
+			ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+			defer cancel()
+			_, err := s.Now(ctx)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f.blackHole(t, call)
+		})
+	}
+}
+
+// blackHole makes a call through a proxy that has just fallen silent.
+func (f *fixture) blackHole(t *testing.T, call func(context.Context, *Store, *Tx) error) {
+	const short, most = 300 * time.Millisecond, 300*time.Millisecond + slack + 300*time.Millisecond
+	proxy := pg.NewProxy(t, f.pg.Server.Addr)
+	store := f.open(t, Config{URL: f.pg.At(proxy.Addr), Timeout: short})
+	tx, err := store.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = store.Now(t.Context()) // leaves a connection idle, which the silence will find established
+	require.NoError(t, err)
+
+	proxy.Silence()
+	began := time.Now()
+	require.Error(t, call(t.Context(), store, tx))
+	require.Less(t, time.Since(began), most)
+	began = time.Now()
+	_ = tx.Rollback()
+	require.Less(t, time.Since(began), most)
+
+	proxy.Resume()
+	_, err = store.Now(t.Context())
+	require.NoError(t, err, "after the silence")
+	tx, err = store.Begin(t.Context())
+	require.NoError(t, err, "after the silence")
+	require.NoError(t, tx.Rollback())
+}
+
+func TestADatabaseThatWasAwayIsUsedAgain(t *testing.T) {
+	server := pg.Start(t)
+	d, err := server.Create()
+	require.NoError(t, err)
+	store, err := Open(t.Context(), Config{URL: d.URL(), Timeout: timeout})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+
+	_, err = store.Now(t.Context())
+	require.NoError(t, err)
+	server.Stop()
+	_, err = store.Now(t.Context())
+	require.ErrorContains(t, err, "connection refused")
+	require.NoError(t, server.Restart())
+	_, err = store.Now(t.Context())
+	require.NoError(t, err)
+}

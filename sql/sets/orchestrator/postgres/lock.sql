@@ -1,0 +1,20 @@
+-- One job, with its row and then its run's row locked. Only the job's lock is waited for: whoever holds the run and
+-- waits for the job gets it, so that no deadlock can come of this.
+WITH
+-- include job.part.sql
+, wanted AS MATERIALIZED (
+    -- An id that is no canonical integer, or none that fits, names no job.
+    SELECT CASE WHEN text ~ '^(0|-?[1-9][0-9]{0,18})$' THEN
+        CASE WHEN CAST(text AS numeric) BETWEEN -9223372036854775808 AND 9223372036854775807
+        THEN CAST(text AS bigint) END END AS id
+    FROM (SELECT CAST(:job AS text) AS text) w
+), locked_job AS MATERIALIZED (
+    SELECT id FROM jobs WHERE id = (SELECT id FROM wanted) FOR UPDATE
+)
+SELECT job, run, task, stage, status, attempt, version, created_at, started_at, run_started_at, finished_at,
+       exit_code, pid
+FROM locked_job
+JOIN job USING (id)
+LEFT JOIN LATERAL (
+    SELECT id FROM agent_runs WHERE id = job.run_id FOR UPDATE NOWAIT
+) locked_run ON true

@@ -1,0 +1,196 @@
+package sql
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jmoiron/sqlx"
+
+	watchdog "github.com/finalizer-watchdog/watchdog"
+)
+
+// Store reads an orchestrator's jobs. Every call ends within the configured timeout, or little later when the
+// database is silent, and may be made from many goroutines at once.
+type Store struct {
+	source
+	db         *sqlx.DB
+	statements map[string]statement
+}
+
+// Open reads the configuration and the statements; it connects to nothing, so that a database that is away is
+// told by the first call. The context is for what an opening may one day wait for.
+func Open(_ context.Context, cfg Config) (*Store, error) {
+	src, err := parse(cfg)
+	if err != nil {
+		return nil, err
+	}
+	db, err := src.open()
+	if err != nil {
+		return nil, err
+	}
+	statements, err := load(orDefault(cfg.Set), src.dialect, cfg.Dir, db.BindNamed)
+	if err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return &Store{source: src, db: db, statements: statements}, nil
+}
+
+func (s source) open() (*sqlx.DB, error) {
+	if s.dialect == sqlite {
+		return openSQLite(s)
+	}
+	return openPostgres(s), nil
+}
+
+// Close ends the store's connections. A call that is in flight ends first.
+func (s *Store) Close() error {
+	return s.fail("close database", s.db.Close())
+}
+
+// Now is the database's instant.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	rows, err := s.query(ctx, s.db, "now", nil)
+	if err != nil {
+		return time.Time{}, s.failed(ctx, "read the database's instant", err)
+	}
+	if len(rows) != 1 {
+		return time.Time{}, fmt.Errorf("read the database's instant: statement now gave %d rows", len(rows))
+	}
+	now := rows[0].time("now")
+	if now.IsZero() {
+		return time.Time{}, fmt.Errorf("read the database's instant: %v is no time", rows[0].values["now"])
+	}
+	return now, nil
+}
+
+// Due gives at most limit of the running jobs that age alone would reap at the instant now: those whose run
+// finished a grace ago, and those that began a ceiling ago. They come in the order of their ids, beginning after
+// the given one (empty: with the first).
+func (s *Store) Due(ctx context.Context, now time.Time, grace, ceiling time.Duration, after watchdog.JobID, limit int) ([]watchdog.Job, error) {
+	if !storable(string(after)) {
+		return nil, nil
+	}
+	return s.jobs(ctx, "due_jobs", map[string]any{"now": seconds(now), "grace": grace.Seconds(),
+		"ceiling": ceiling.Seconds(), "after": string(after), "limit": int64(limit)})
+}
+
+// OpenJobs gives at most limit of the jobs that are running or of an unknown status, as Due orders them.
+func (s *Store) OpenJobs(ctx context.Context, now time.Time, after watchdog.JobID, limit int) ([]watchdog.Job, error) {
+	if !storable(string(after)) {
+		return nil, nil
+	}
+	return s.jobs(ctx, "open_jobs", map[string]any{"now": seconds(now), "after": string(after), "limit": int64(limit)})
+}
+
+// Jobs gives the named jobs, open or not, in no order. An id that names no job is passed over.
+func (s *Store) Jobs(ctx context.Context, now time.Time, ids []watchdog.JobID) ([]watchdog.Job, error) {
+	list := jobList(ids)
+	if list == "" {
+		return nil, nil
+	}
+	return s.jobs(ctx, "jobs", map[string]any{"now": seconds(now), "jobs": list})
+}
+
+// Counts gives the number of jobs by status, of those statuses that the set counts: the orchestrator's set
+// counts no job that is done or failed. A job without a status counts as "unknown".
+func (s *Store) Counts(ctx context.Context) (map[string]int, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	rows, err := s.query(ctx, s.db, "counts", nil)
+	if err != nil {
+		return nil, s.failed(ctx, "count jobs", err)
+	}
+	counts := map[string]int{}
+	for _, r := range rows {
+		status := r.text("status")
+		if r.values["status"] == nil {
+			status = "unknown"
+		}
+		n := r.integer("count")
+		if n == nil {
+			return nil, fmt.Errorf("count jobs: %v is no number", r.values["count"])
+		}
+		counts[status] += int(*n)
+	}
+	return counts, nil
+}
+
+func (s *Store) jobs(ctx context.Context, name string, values map[string]any) ([]watchdog.Job, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	rows, err := s.query(ctx, s.db, name, values)
+	if err != nil {
+		return nil, s.failed(ctx, "read "+strings.ReplaceAll(name, "_", " "), err)
+	}
+	return jobsOf(rows), nil
+}
+
+func jobsOf(rows []row) []watchdog.Job {
+	jobs := make([]watchdog.Job, len(rows))
+	for i := range rows {
+		jobs[i] = rows[i].job()
+	}
+	return jobs
+}
+
+// query runs a statement that gives rows.
+func (s *Store) query(ctx context.Context, on sqlx.QueryerContext, name string, values map[string]any) ([]row, error) {
+	st := s.statements[name]
+	found, err := on.QueryxContext(ctx, st.query, st.args(values)...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = found.Close() }()
+	var rows []row
+	for found.Next() {
+		r := row{values: map[string]any{}}
+		if err := found.MapScan(r.values); err != nil {
+			return nil, err
+		}
+		for _, column := range st.gives {
+			if _, ok := r.values[column]; !ok {
+				return nil, fmt.Errorf("statement %s (%s) gives no column %q", name, st.origin, column)
+			}
+		}
+		rows = append(rows, r)
+	}
+	return rows, found.Err()
+}
+
+// storable reports whether a text can be in a database at all: PostgreSQL refuses the others with an error, and
+// an id that is one names no job.
+func storable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsRune(text, 0)
+}
+
+// jobList is a JSON array of the ids that can name a job; empty without any.
+func jobList(ids []watchdog.JobID) string {
+	var list []string
+	for _, id := range ids {
+		if storable(string(id)) {
+			list = append(list, string(id))
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		panic("a list of strings is always JSON: " + err.Error())
+	}
+	return string(text)
+}
+
+func orDefault(set string) string {
+	if set == "" {
+		return defaultSet
+	}
+	return set
+}
