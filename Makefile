@@ -1,0 +1,43 @@
+# build   the program, bin/watchdog
+# test    what a change must pass: installs what the tests need, checks the source, runs the tests
+# test-all  the tests with those that take long: soaks, long fuzzing, millions of rows
+# demo    the incident, happening and not happening
+# lint, deps, bench, fuzz, clean
+
+GO ?= go
+GOTESTFLAGS ?=
+FUZZTIME ?= 30s
+
+.PHONY: build test test-all demo lint deps bench fuzz clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/watchdog ./cmd/watchdog
+
+# go vet is lint's: go test need not repeat it.
+test:
+	./scripts/install-test-deps.sh
+	./scripts/lint.sh
+	CGO_ENABLED=1 $(GO) test -race -vet=off -timeout 5m $(GOTESTFLAGS) ./...
+
+test-all:
+	./scripts/install-test-deps.sh
+	./scripts/lint.sh
+	CGO_ENABLED=1 WATCHDOG_TEST_ALL=1 $(GO) test -race -vet=off -count=1 -timeout 2h $(GOTESTFLAGS) ./...
+
+demo:
+	$(GO) run ./cmd/watchdog demo
+
+lint:
+	./scripts/lint.sh
+
+deps:
+	./scripts/install-test-deps.sh
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz:
+	./scripts/fuzz.sh $(FUZZTIME)
+
+clean:
+	rm -rf bin

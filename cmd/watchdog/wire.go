@@ -1,0 +1,187 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/finalizer-watchdog/watchdog"
+	"github.com/finalizer-watchdog/watchdog/liveness"
+	"github.com/finalizer-watchdog/watchdog/metrics"
+	"github.com/finalizer-watchdog/watchdog/reaper"
+	"github.com/finalizer-watchdog/watchdog/sql"
+	"github.com/finalizer-watchdog/watchdog/web"
+)
+
+// What peers can make the watchdog hold. An ownership takes about a kilobyte, an idle connection about ten:
+// 0.5 GB when all limits are reached at once. An orchestrator reaches a hundredth.
+const (
+	maxConnections   = 4096
+	maxPerSession    = 1 << 17
+	maxOwnerships    = 1 << 18
+	maxRemembered    = 1 << 17
+	descriptorsSpare = 256 // for the database, the scrapes and the rest
+)
+
+// serve opens everything that the settings name, in the order in which a mistake costs least, and runs it
+// until ctx ends.
+func serve(ctx context.Context, config Config, logs loggers) (err error) {
+	closing := func(what string, close func() error) {
+		if failed := close(); failed != nil {
+			err = errors.Join(err, fmt.Errorf("close %s: %w", what, failed))
+		}
+	}
+	store, err := sql.Open(ctx, config.database(config.DatabaseURL))
+	if err != nil {
+		return err
+	}
+	defer closing("database", store.Close)
+	exclusive, err := sql.NewExclusive(config.database(cmp.Or(config.DatabaseDirectURL, config.DatabaseURL)))
+	if err != nil {
+		return err
+	}
+	defer closing("exclusive lock", exclusive.Close)
+	socket, err := liveness.Listen(ctx, config.Socket, fs.FileMode(config.SocketMode))
+	if err != nil {
+		return err
+	}
+	defer closing("socket", socket.Close)
+	state, found, err := openState(config)
+	if err != nil {
+		return err
+	}
+	defer closing("state file", state.Close)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", config.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on WATCHDOG_LISTEN: %w", err)
+	}
+
+	p := assemble(config, logs, store, state, found)
+	p.reaper.Exclusive = exclusive.Hold
+	server := &web.Server{Listener: listener, Handler: web.Handler(p.pages(config, socket)),
+		ConfigFile: config.WebConfigFile, Logger: logs.log}
+	logs.log.Info("the watchdog serves", "version", thisBuild().version, "socket", config.Socket,
+		"listen", listener.Addr().String(), "database", config.DatabaseURL.String(), "dry_run", config.ReaperDryRun,
+		"finalizer_liveness", config.ReaperFinalizerLivenessEnabled)
+	return together(ctx, p.reaper.Run, server.Run, func(ctx context.Context) error { return p.server.Run(ctx, socket) })
+}
+
+// program is the parts that know each other only by what they need.
+type program struct {
+	started  time.Duration
+	registry *liveness.Registry
+	server   *liveness.Server
+	reaper   *reaper.Reaper
+	metrics  http.Handler
+}
+
+func assemble(config Config, logs loggers, store *sql.Store, state *liveness.State, found liveness.Recovered) *program {
+	series := metrics.NewRegistry()
+	p := &program{started: liveness.Boottime(), metrics: metrics.Handler(series, logs.log)}
+	policy := config.policy()
+	enabled := new(atomic.Bool)
+	enabled.Store(config.ReaperFinalizerLivenessEnabled)
+	built := thisBuild()
+	observer := metrics.New(series, metrics.Options{
+		Stages: policy.Stages(),
+		Owners: func() watchdog.Owners { return p.registry.Count(liveness.Boottime()) },
+		Status: func() watchdog.Status { return p.reaper.Status() },
+		Now:    func() watchdog.Instant { return watchdog.Instant{Rows: time.Now(), Boot: liveness.Boottime()} },
+		Build:  metrics.Build{Version: built.version, Commit: built.commit, GoVersion: built.goRel},
+	})
+	p.registry = liveness.NewRegistry(liveness.Config{
+		Lease:    config.HeartbeatLease,
+		Hold:     config.CheckHold,
+		Grace:    policy.LongestGrace(),
+		Limits:   liveness.Limits{PerSession: maxPerSession, Total: maxOwnerships, Remembered: maxRemembered},
+		Rules:    &policy,
+		Enabled:  enabled.Load,
+		Observer: observer,
+	}, found.Bound, state.Bound())
+	p.registry.Restore(found.Holds, found.HeldUntil(p.started, config.CheckHold))
+	p.reaper = reaper.New(reaper.Options{
+		Policy:        policy,
+		Interval:      config.ReaperInterval,
+		Warmup:        config.HeartbeatWarmup,
+		DryRun:        config.ReaperDryRun,
+		Liveness:      enabled,
+		Store:         reaperStore{store},
+		Owners:        p.registry,
+		Observer:      observer,
+		Boot:          liveness.Boottime,
+		DatabaseClock: config.ReaperClock == "database",
+		PIDGone:       pidGone(config.ReaperPIDCheck),
+		Log:           logs.log,
+		Audit:         logs.audit,
+	})
+	p.server = &liveness.Server{
+		Registry:    p.registry,
+		State:       state,
+		Rows:        p.reaper,
+		Controls:    controls{p, config},
+		Boot:        liveness.Boottime,
+		KeepBeyond:  config.CheckHold,
+		Connections: connections(),
+		AllowedUIDs: config.SocketAllowedUIDs,
+		Log:         logs.log,
+		Audit:       logs.audit,
+	}
+	return p
+}
+
+func (p *program) pages(config Config, socket *liveness.Socket) web.Config {
+	return web.Config{
+		Source: p.reaper,
+		Status: p.reaper.Status,
+		Owners: func() watchdog.Owners { return p.registry.Count(liveness.Boottime()) },
+		Ready: func() error {
+			if !socket.Ours() {
+				return errors.New("the socket's file was removed; it is being made again")
+			}
+			return nil
+		},
+		Metrics:  p.metrics,
+		Settings: config.values(),
+		Version:  thisBuild().version,
+		Timeout:  config.DatabaseTimeout,
+	}
+}
+
+func openState(config Config) (*liveness.State, liveness.Recovered, error) {
+	boot, err := liveness.BootID()
+	if err != nil {
+		return nil, liveness.Recovered{}, err
+	}
+	return liveness.OpenState(config.Socket+".state", boot, liveness.Boottime(), time.Now())
+}
+
+// connections is how many may be open at once: each takes two descriptors, and others need some too.
+func connections() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*descriptorsSpare {
+		return maxConnections / 16
+	}
+	return int(min(maxConnections, (limit.Cur-descriptorsSpare)/2))
+}
+
+// pidGone reports that there is no process of an id; nil when that is not to be asked.
+func pidGone(asked bool) func(int64) bool {
+	if !asked {
+		return nil
+	}
+	return func(pid int64) bool {
+		return pid > 0 && errors.Is(syscall.Kill(int(pid), 0), syscall.ESRCH)
+	}
+}
+
+// reaperStore is the store as the reaper wants it: Go does not take a *sql.Tx for an interface in a result.
+type reaperStore struct{ *sql.Store }
+
+func (s reaperStore) Begin(ctx context.Context) (reaper.Tx, error) { return s.Store.Begin(ctx) }

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Installs what the tests need and this machine lacks, from Debian's packages, and says so. It starts no
+# service and creates no database: the tests start their own servers in temporary folders.
+set -euo pipefail
+
+# Debian keeps servers' programs in folders that an ordinary user's PATH may lack.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+has_postgresql() {
+    command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
+}
+
+# missing prints the packages whose programs are not here.
+missing() {
+    command -v "${CC:-gcc}" >/dev/null || echo gcc # for the race detector
+    [ -e /usr/include/stdlib.h ] || echo libc6-dev
+    has_postgresql || echo postgresql
+    command -v pgbouncer >/dev/null || echo pgbouncer
+    command -v promtool >/dev/null || echo prometheus
+}
+
+fail() {
+    echo "install-test-deps: $*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# put writes its input to a file that must not be there yet, and has it removed when the script ends.
+placed=()
+put() {
+    [ ! -e "$2" ] || return 0
+    as_root mkdir -p "$(dirname "$2")"
+    placed+=("$2")
+    as_root tee "$2" >/dev/null
+    as_root chmod "$1" "$2"
+}
+tidy() {
+    [ "${#placed[@]}" = 0 ] || as_root rm -f "${placed[@]}"
+}
+
+packages=$(missing | xargs)
+if [ -z "$packages" ]; then
+    echo "install-test-deps: gcc, PostgreSQL, PgBouncer and promtool are here"
+    exit 0
+fi
+
+command -v apt-get >/dev/null ||
+    fail "the tests need what Debian packages as: $packages; there is no apt-get here, so install them by hand"
+[ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
+    fail "the tests need: $packages; neither root nor sudo is to be had, so ask for: apt-get install $packages"
+
+echo "install-test-deps: installing from Debian's packages, starting no service: $packages"
+trap tidy EXIT
+put 0755 /usr/sbin/policy-rc.d <<<$'#!/bin/sh\nexit 101'
+put 0644 /etc/postgresql-common/createcluster.d/no-main-cluster.conf <<<'create_main_cluster = false'
+as_root apt-get update -q
+# shellcheck disable=SC2086 # one word a package
+as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages
+
+packages=$(missing | xargs)
+[ -z "$packages" ] || fail "still missing after the installation: $packages"
