@@ -168,7 +168,7 @@ func TestOneConnectionServesEveryOwnership(t *testing.T) {
 		for token := uint64(43); token < 100; token++ {
 			l.mark(c, token)
 		}
-		assert.Equal(t, 1, w.dials)
+		assert.Equal(t, 1, int(w.dials.Load()))
 	})
 }
 

@@ -152,7 +152,7 @@ func TestUnknownEventsAreIgnored(t *testing.T) {
 		l.write(`{"event":"revoked","job":"1914","token":41,"reason":"backstop"}`)
 		synctest.Wait()
 		assert.False(t, o.Revoked())
-		assert.Equal(t, 1, w.dials)
+		assert.Equal(t, 1, int(w.dials.Load()))
 	})
 }
 

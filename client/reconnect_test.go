@@ -20,7 +20,7 @@ func TestNoWatchdogCostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, c := newWatchdog(t, client.Options{})
 		defer c.Close()
-		w.down = true
+		w.down.Store(true)
 		assert.Zero(t, spent(func() {
 			for range 1000 {
 				o, err := c.Mark(t.Context(), job)
@@ -40,12 +40,12 @@ func TestWatchdogThatComesLaterIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, c := newWatchdog(t, client.Options{})
 		defer c.Close()
-		w.down = true
+		w.down.Store(true)
 		o, err := c.Mark(t.Context(), job)
 		require.NoError(t, err)
 		o.Step("merge", time.Hour)
 		time.Sleep(time.Minute)
-		w.down = false
+		w.down.Store(false)
 		assert.Less(t, spent(func() {
 			l := w.accept()
 			l.answer(protocol.OpMark, `"ok":true,"token":42`)
@@ -61,11 +61,11 @@ func TestJobThatIsAnothersWhenTheWatchdogComesIsRevoked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, c := newWatchdog(t, client.Options{})
 		defer c.Close()
-		w.down = true
+		w.down.Store(true)
 		o, err := c.Mark(t.Context(), job)
 		require.NoError(t, err)
 		ctx := o.Context(t.Context())
-		w.down = false
+		w.down.Store(false)
 		w.accept().answer(protocol.OpMark, `"ok":false,"error":"owned","owner":{"name":"b","since_s":1}`)
 		<-ctx.Done()
 		assert.Equal(t, &client.OwnedError{Job: "1914", Owner: "b", Since: time.Second}, context.Cause(ctx))
@@ -79,7 +79,7 @@ func TestWatchdogThatNeverAnswersHoldsNobodyUp(t *testing.T) {
 		defer c.Close()
 		for range 2 { // the second finds that the first has waited in vain
 			var o *client.Ownership
-			first := w.dials == 0
+			first := w.dials.Load() == 0
 			took := spent(func() { o, _ = c.Mark(t.Context(), job) })
 			if first {
 				assert.Equal(t, 50*time.Millisecond, took)
@@ -208,12 +208,12 @@ func TestClearWithoutAConnectionIsLeftToTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, c, l, o := owned(t)
 		defer c.Close()
-		w.down = true
+		w.down.Store(true)
 		l.conn.Close()
 		synctest.Wait()
 		assert.Zero(t, spent(o.Clear))
 		assert.Zero(t, c.Kept())
-		w.down = false
+		w.down.Store(false)
 		fresh := later(func() *client.Ownership { o, _ := c.Mark(t.Context(), client.Job{ID: "7", Run: "8"}); return o })
 		l = w.accept()
 		assert.Equal(t, "7", l.answer(protocol.OpMark, `"ok":true,"token":44`).Job)
@@ -283,7 +283,7 @@ func TestLapsedLeaseAsksBeforeItHangsUp(t *testing.T) {
 		for range 5 {
 			l.answer(protocol.OpBeat, `"ok":true`)
 		}
-		assert.Equal(t, 1, w.dials)
+		assert.Equal(t, 1, int(w.dials.Load()))
 	})
 }
 
@@ -330,7 +330,7 @@ func TestHelloThatIsRefusedIsTriedAgainLater(t *testing.T) {
 				l.write(hello)
 			}
 			assert.Less(t, <-marked, 10*time.Millisecond)
-			assert.Equal(t, 20, w.dials)
+			assert.Equal(t, 20, int(w.dials.Load()))
 		})
 	}
 }
@@ -373,12 +373,12 @@ func TestAttemptsAreSpreadOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, c := newWatchdog(t, client.Options{})
 		defer c.Close()
-		w.down = true
+		w.down.Store(true)
 		_, err := c.Mark(t.Context(), job)
 		require.NoError(t, err)
 		time.Sleep(10 * time.Minute)
-		assert.Greater(t, w.dials, 100, "no later than every third of the lease")
-		assert.Less(t, w.dials, 300)
+		assert.Greater(t, int(w.dials.Load()), 100, "no later than every third of the lease")
+		assert.Less(t, int(w.dials.Load()), 300)
 	})
 }
 
@@ -386,16 +386,16 @@ func TestNothingOwnedNothingTried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, c := newWatchdog(t, client.Options{})
 		defer c.Close()
-		w.down = true
+		w.down.Store(true)
 		o, err := c.Mark(t.Context(), job)
 		require.NoError(t, err)
 		o.Clear()
 		time.Sleep(time.Minute)
-		tried := w.dials
+		tried := int(w.dials.Load())
 		time.Sleep(time.Hour)
-		assert.Equal(t, tried, w.dials)
+		assert.Equal(t, tried, int(w.dials.Load()))
 
-		w.down = false // and the next mark finds it at once
+		w.down.Store(false) // and the next mark finds it at once
 		marked := later(func() *client.Ownership { o, _ := c.Mark(t.Context(), job); return o })
 		w.accept().answer(protocol.OpMark, `"ok":true,"token":42`)
 		assert.True(t, (<-marked).Granted())
@@ -406,11 +406,11 @@ func TestLogTellsOfChangesOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		w, c := newWatchdog(t, client.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-		w.down = true
+		w.down.Store(true)
 		_, err := c.Mark(t.Context(), job)
 		require.NoError(t, err)
 		time.Sleep(time.Minute)
-		w.down = false
+		w.down.Store(false)
 		l := w.accept()
 		l.answer(protocol.OpMark, `"ok":false,"error":"forbidden"`)
 		time.Sleep(time.Second)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,8 +24,8 @@ var errRefused = errors.New("connection refused")
 type watchdog struct {
 	t     *testing.T
 	conns chan net.Conn
-	down  bool
-	dials int
+	down  atomic.Bool
+	dials atomic.Int64
 }
 
 // line is one connection as the watchdog sees it.
@@ -41,8 +42,8 @@ func newWatchdog(t *testing.T, o client.Options) (*watchdog, *client.Client) {
 	start := time.Now()
 	c.UseClock(func() time.Duration { return time.Since(start) })
 	c.UseDial(func(context.Context) (net.Conn, error) {
-		w.dials++
-		if w.down {
+		w.dials.Add(1)
+		if w.down.Load() {
 			return nil, errRefused
 		}
 		here, there := net.Pipe()

@@ -24,7 +24,7 @@ func (f *fixture) planRows() int {
 	return 6_000
 }
 
-// history fills the tables with n done jobs, one a minute, n/50 running ones of the last minute, and 100 that
+// history fills the tables with n done jobs, one a minute, n/200 running ones of the last minute, and 100 that
 // finished an hour ago and are due.
 func (f *fixture) history(t testing.TB, n int) {
 	f.task(t)
@@ -43,11 +43,11 @@ func (f *fixture) history(t testing.TB, n int) {
 	f.exec(t, fmt.Sprintf("INSERT INTO agent_runs (job_id, pid, started_at, finished_at) SELECT n.n, 17, %s, %s FROM "+series,
 		ago("(60 * n.n + 40)"), ago("(60 * n.n + 20)"), n))
 	f.exec(t, fmt.Sprintf("INSERT INTO jobs (id, task_id, status, attempt, created_at, started_at) SELECT %d + n.n, 111, 'running', 1, %s, %s FROM "+series,
-		n, ago("60"), ago("60"), n/50))
+		n, ago("60"), ago("60"), n/200))
 	f.exec(t, fmt.Sprintf("INSERT INTO jobs (id, task_id, status, attempt, created_at, started_at) SELECT %d + n.n, 111, 'running', 1, %s, %s FROM "+series,
-		n+n/50, ago("6000"), ago("6000"), 100))
+		n+n/200, ago("6000"), ago("6000"), 100))
 	f.exec(t, fmt.Sprintf("INSERT INTO agent_runs (job_id, pid, started_at, finished_at) SELECT %d + n.n, 17, %s, %s FROM "+series,
-		n+n/50, ago("5900"), ago("3600"), 100))
+		n+n/200, ago("5900"), ago("3600"), 100))
 	f.exec(t, "ANALYZE")
 }
 
@@ -105,6 +105,6 @@ func TestPlansUseTheIndexes(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, due, 100)
 		t.Logf("a pass over %d jobs took %s", n, time.Since(started))
-		require.Equal(t, watchdog.JobID(fmt.Sprint(n+n/50+1)), due[0].ID)
+		require.Equal(t, watchdog.JobID(fmt.Sprint(n+n/200+1)), due[0].ID)
 	})
 }

@@ -119,10 +119,13 @@ func TestBlackHole(t *testing.T) {
 			_, err := s.Due(ctx, noon, time.Minute, time.Hour, "", 10)
 			return err
 		},
-		"begin":   func(ctx context.Context, s *Store, _ *Tx) error { _, err := s.Begin(ctx); return err },
-		"lock":    func(ctx context.Context, _ *Store, tx *Tx) error { _, err := tx.Lock(ctx, "1914"); return err },
-		"requeue": func(ctx context.Context, _ *Store, tx *Tx) error { _, err := tx.Requeue(ctx, noon, "1914", "v"); return err },
-		"commit":  func(_ context.Context, _ *Store, tx *Tx) error { return tx.Commit() },
+		"begin": func(ctx context.Context, s *Store, _ *Tx) error { _, err := s.Begin(ctx); return err },
+		"lock":  func(ctx context.Context, _ *Store, tx *Tx) error { _, err := tx.Lock(ctx, "1914"); return err },
+		"requeue": func(ctx context.Context, _ *Store, tx *Tx) error {
+			_, err := tx.Requeue(ctx, noon, "1914", "v")
+			return err
+		},
+		"commit": func(_ context.Context, _ *Store, tx *Tx) error { return tx.Commit() },
 		"cancelled": func(ctx context.Context, s *Store, _ *Tx) error {
 			ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 			defer cancel()

@@ -1,0 +1,63 @@
+package program
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/finalizer-watchdog/watchdog/tests/pg"
+)
+
+// built is the watchdog of this test binary. TestMain has no other way to hand anything to tests.
+var built struct {
+	sync.Once
+	folder string
+	err    error
+}
+
+// Run runs the tests of a binary and returns the exit status for os.Exit. In a process that Connect has started
+// it is the peer instead.
+func Run(m *testing.M) int {
+	if socket := os.Getenv(peerVariable); socket != "" {
+		return bePeer(socket)
+	}
+	defer func() { _ = os.RemoveAll(built.folder) }()
+	return pg.Run(m)
+}
+
+// Binary is the path of the built watchdog.
+func Binary(t testing.TB) string {
+	t.Helper()
+	built.Do(func() { built.folder, built.err = build() })
+	if built.err != nil {
+		t.Fatalf("build the watchdog: %v", built.err)
+	}
+	return filepath.Join(built.folder, "watchdog")
+}
+
+func build() (folder string, err error) {
+	folder, err = os.MkdirTemp("", "wdbin")
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-o", folder, "github.com/finalizer-watchdog/watchdog/cmd/watchdog")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return folder, fmt.Errorf("%w\n%s", err, out)
+	}
+	return folder, nil
+}
+
+// Folder is a temporary folder with a name short enough for a socket in it, which a test's own may not be.
+func Folder(t testing.TB) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "wd")
+	if err != nil {
+		t.Fatalf("make a folder: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return folder
+}
