@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,13 +141,13 @@ func TestTextsForPeopleAreCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, c := newWatchdog(t, client.Options{})
 		defer c.Close()
-		wide := ""
+		var wide strings.Builder
 		for range 200 {
-			wide += "é"
+			wide.WriteString("é")
 		}
-		go c.Mark(t.Context(), client.Job{ID: "1", Run: "2", Task: "x" + wide, Stage: "a\xffb"})
+		go c.Mark(t.Context(), client.Job{ID: "1", Run: "2", Task: "x" + wide.String(), Stage: "a\xffb"})
 		mark := w.accept().answer(protocol.OpMark, `"ok":true,"token":1`)
-		assert.Equal(t, "x"+wide[:254], mark.Task, "no half of a letter")
+		assert.Equal(t, "x"+wide.String()[:254], mark.Task, "no half of a letter")
 		assert.Equal(t, "ab", mark.Stage)
 	})
 }

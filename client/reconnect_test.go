@@ -237,8 +237,9 @@ func TestWatchdogThatFallsSilentIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, c, l, o := owned(t)
 		defer c.Close()
+		silent := l
 		go func() {
-			for l.in.Scan() { // it reads, and says nothing any more
+			for silent.in.Scan() { // it reads, and says nothing any more
 			}
 		}()
 		assert.Equal(t, 20*time.Second, spent(func() { l = w.pick() }).Truncate(time.Second), "the lease and one more beat")

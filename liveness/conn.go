@@ -23,7 +23,7 @@ type conn struct {
 	pidfd   *os.File
 	gone    bool // the process had exited before it was looked at
 	watched bool
-	evicted bool // guarded by the server's lock
+	evicted bool          // guarded by the server's lock
 	exit    chan struct{} // closed when the process has exited
 	done    chan struct{} // closed when everything that the peer sent was applied
 }
