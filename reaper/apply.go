@@ -15,7 +15,7 @@ import (
 // for a few milliseconds.
 const reapBatch = 50
 
-// errAway is the cause when no transaction can begin: no other job would fare better.
+// errAway is the cause when no transaction can begin or end: no other job would fare better.
 var errAway = errors.New("the database does not answer")
 
 // apply carries out the reaps that were found. It fails when the database is away; a job that could not be

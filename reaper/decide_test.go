@@ -210,5 +210,13 @@ func TestDecideMalformed(t *testing.T) {
 		assert.Equal(t, watchdog.ReasonMalformed, v.Reason)
 		assert.Zero(t, v.ChangesAt)
 		assert.Equal(t, instant().Rows.Add(90*time.Minute), v.ReapAt)
+
+		f, p = facts(job(func(j *watchdog.Job) {
+			j.Run, j.RunStartedAt, j.StartedAt, j.CreatedAt = "", time.Time{}, time.Time{}, j.CreatedAt.AddDate(7973, 0, 0)
+		}))
+		v = p.Decide(f, instant())
+		assert.Equal(t, watchdog.ReasonMalformed, v.Reason)
+		assert.Zero(t, v.ChangesAt)
+		assert.Zero(t, v.ReapAt)
 	})
 }

@@ -28,8 +28,7 @@ func (r *Reaper) suspend(at watchdog.Instant, reaps []watchdog.Judged) {
 	r.status.Pending = len(r.pending)
 }
 
-// finish tries the pending reaps that are due for it, until one fails: if the database is away, the others
-// would keep everything waiting.
+// finish tries the pending reaps that are due for it, until one fails: passes and deaths are not kept waiting.
 func (r *Reaper) finish(ctx context.Context, boot time.Duration) {
 	for _, p := range r.duePending(boot) {
 		if ctx.Err() != nil {
@@ -41,10 +40,21 @@ func (r *Reaper) finish(ctx context.Context, boot time.Duration) {
 			continue
 		}
 		r.Log.Error("a reap has no known outcome yet; it will be tried again", "job", p.judged.Job.ID, "error", err)
-		r.mu.Lock()
-		p.retry = p.retry.next(r.Boot())
-		r.mu.Unlock()
+		r.postpone(p, errors.Is(err, errAway))
 		return
+	}
+}
+
+// postpone puts off a pending reap that failed. If the database is away all are put off: one tries for them.
+func (r *Reaper) postpone(failed *pending, away bool) {
+	boot := r.Boot()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	failed.retry = failed.retry.next(boot)
+	if away {
+		for _, p := range r.pending {
+			p.retry = failed.retry
+		}
 	}
 }
 
@@ -67,12 +77,12 @@ func (r *Reaper) complete(ctx context.Context, j watchdog.Judged) (string, error
 	at, err := r.now(ctx)
 	if err != nil {
 		r.Observer.Failed("clock")
-		return "", err
+		return "", fmt.Errorf("%w: %w", errAway, err)
 	}
 	tx, err := r.Store.Begin(ctx)
 	if err != nil {
 		r.Observer.Failed("begin")
-		return "", fmt.Errorf("begin transaction: %w", err)
+		return "", fmt.Errorf("%w: begin transaction: %w", errAway, err)
 	}
 	changed, _, err := r.update(ctx, tx, at.Rows, []watchdog.Judged{j})
 	if err != nil {
@@ -83,7 +93,7 @@ func (r *Reaper) complete(ctx context.Context, j watchdog.Judged) (string, error
 	}
 	if err := tx.Commit(); err != nil {
 		r.Observer.Failed("commit")
-		return "", fmt.Errorf("commit: %w", err)
+		return "", fmt.Errorf("%w: commit: %w", errAway, err)
 	}
 	return "committed after a retry", nil
 }

@@ -26,8 +26,17 @@ func (t retry) next(boot time.Duration) retry {
 	return retry{at: boot + wait/2 + rand.N(wait/2), tries: t.tries + 1}
 }
 
-// later has a job of a dead owner looked at again, with backoff.
-func (r *Reaper) later(id watchdog.JobID) { r.recheck[id] = r.recheck[id].next(r.Boot()) }
+// later has jobs of dead owners looked at again, with backoff, and together: each alone would cost a read.
+func (r *Reaper) later(ids []watchdog.JobID) {
+	var last retry
+	for _, id := range ids {
+		last.tries = max(last.tries, r.recheck[id].tries)
+	}
+	next := last.next(r.Boot())
+	for _, id := range ids {
+		r.recheck[id] = next
+	}
+}
 
 // dead recovers the jobs whose owners were just proven dead, those of one session together.
 func (r *Reaper) dead(ctx context.Context) {
@@ -79,19 +88,18 @@ func (r *Reaper) recover(ctx context.Context, ids []watchdog.JobID) {
 	if err != nil {
 		r.Observer.Failed("read")
 		r.Log.Error("jobs of dead owners could not be read; they will be tried again", "jobs", len(ids), "error", err)
-		for _, id := range ids {
-			r.later(id)
-		}
+		r.later(ids)
 		return
 	}
 	t := &tally{at: at}
+	var again []watchdog.JobID
 	waiting := make(map[watchdog.JobID]bool)
 	for _, j := range r.judge(at, jobs) {
 		switch v := j.Verdict; v.Reason {
 		case watchdog.ReasonOwnerDied, watchdog.ReasonWorkerDied:
 			t.reap = append(t.reap, j)
+			again = append(again, j.Job.ID)
 			waiting[j.Job.ID] = true
-			r.later(j.Job.ID) // unless it comes about now
 		case watchdog.ReasonHeld, watchdog.ReasonBackoff:
 			if !v.ReapAt.IsZero() && dies(j) {
 				waiting[j.Job.ID] = true
@@ -104,6 +112,7 @@ func (r *Reaper) recover(ctx context.Context, ids []watchdog.JobID) {
 			delete(r.recheck, id)
 		}
 	}
+	r.later(again) // unless they come about now
 	if err := r.apply(ctx, t); err != nil {
 		r.Log.Error("jobs of dead owners could not be recovered; they will be tried again", "jobs", len(t.reap), "error", err)
 	}
