@@ -45,7 +45,7 @@ func TestDatabaseAwayAndBack(t *testing.T) {
 
 func TestAPostgresThatCrashesAndComesBack(t *testing.T) {
 	t.Parallel()
-	server := pg.Start(t)
+	server := pg.Start(t, pg.WithFsync()) // what was committed is to survive the crash
 	in, err := server.Create()
 	require.NoError(t, err)
 	d := program.OnPostgres(t, in)

@@ -126,6 +126,8 @@ func TestAStoppedFinalizerIsFenced(t *testing.T) {
 		require.Equal(t, "running 1", d.Status(t, job))
 		d.Age(t, job, pastCeiling)
 		becomes(t, d, job, "queued 1")
+		const reaps = `reaper_reaped_total{reason="backstop",tier="3"}`
+		program.Eventually(t, "the reap is over", func() bool { return w.Metric(t, reaps) == 1 })
 		p.Say(t, fmt.Sprintf(`{"op":"check","job":%d,"token":%d}`, job, token))
 		p.Signal(t, syscall.SIGCONT)
 		assert.Equal(t, program.Message{Event: "revoked", Job: "1914", Token: token, Reason: "backstop"}, p.Hear(t))

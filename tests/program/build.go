@@ -1,10 +1,12 @@
 package program
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -25,8 +27,15 @@ func Run(m *testing.M) int {
 		return bePeer(socket)
 	}
 	defer func() { _ = os.RemoveAll(built.folder) }()
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(parallel)); err != nil {
+		panic("a flag of every test binary: " + err.Error())
+	}
 	return pg.Run(m)
 }
+
+// parallel is how many tests run at once: they wait for processes far more than they compute.
+const parallel = 6
 
 // Binary is the path of the built watchdog.
 func Binary(t testing.TB) string {

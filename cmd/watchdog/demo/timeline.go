@@ -27,7 +27,7 @@ const (
 )
 
 const (
-	marginWidth = 20 // of the time and the source
+	marginWidth = 21 // of the time and the source
 	leastWidth  = 20 // of the text; a narrower terminal breaks the lines itself
 )
 
