@@ -23,6 +23,11 @@ func (c *conn) answer(line []byte) bool {
 	reply := c.dispatch(&req)
 	reply.ID = req.ID
 	c.out.Reply(&reply)
+	if req.Op == protocol.OpMark && reply.Err == nil {
+		// Not before the reply is queued: what the database says may end the ownership, and an event about a
+		// token must not overtake the token.
+		c.srv.asker.want(watchdog.JobID(req.Job))
+	}
 	return true
 }
 
@@ -69,7 +74,6 @@ func (c *conn) mark(at time.Duration, req *protocol.Request) protocol.Reply {
 	}
 	if reply.Err == nil {
 		c.watch()
-		c.srv.asker.want(job)
 		c.srv.reserve()
 	}
 	return reply
@@ -87,7 +91,8 @@ func (c *conn) check(at time.Duration, req *protocol.Request) protocol.Reply {
 		return refuse(protocol.Unavailable, "", "the database did not confirm the ownership yet")
 	}
 	if need.Keep {
-		until := need.Until + c.srv.KeepBeyond
+		// Rounded up by as much again, so that not each of many checks in a row is written.
+		until := need.Until + reply.Hold
 		if !c.keep(Hold{Job: need.Job, Token: need.Token, Role: need.Role, Until: until}) {
 			return refuse(protocol.Unavailable, "", "the hold could not be written to the state file")
 		}

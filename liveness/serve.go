@@ -30,7 +30,6 @@ type Server struct {
 	Rows        Rows
 	Controls    Controls
 	Boot        func() time.Duration // CLOCK_BOOTTIME
-	KeepBeyond  time.Duration        // how far a hold is rounded up in the state file, for fewer writes
 	Connections int                  // at most
 	AllowedUIDs []int                // empty: whom the socket's mode lets in
 	Log         *slog.Logger

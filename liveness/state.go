@@ -136,7 +136,7 @@ func (s *State) Bound() uint64 {
 func (s *State) Reserve(last uint64) (uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bound-last > tokenBlock/2 {
+	if last+tokenBlock/2 < s.bound {
 		return s.bound, nil
 	}
 	bound := last + tokenBlock

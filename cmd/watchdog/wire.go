@@ -127,7 +127,6 @@ func assemble(config Config, logs loggers, store *sql.Store, state *liveness.Sta
 		Rows:        p.reaper,
 		Controls:    controls{p, config},
 		Boot:        liveness.Boottime,
-		KeepBeyond:  config.CheckHold,
 		Connections: connections(),
 		AllowedUIDs: config.SocketAllowedUIDs,
 		Log:         logs.log,

@@ -1,0 +1,172 @@
+package liveness
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/finalizer-watchdog/watchdog"
+	"github.com/finalizer-watchdog/watchdog/protocol"
+)
+
+func TestFirstCheckAsksTheDatabase(t *testing.T) {
+	w := newWorld(t)
+	a := w.connect(1000)
+	token := a.mark("1914", "2207", "").Token
+	check := protocol.Request{Job: "1914", Token: token}
+	_, need := w.Check(a.Session, w.at, &check)
+	require.True(t, need.Ask)
+	assert.Zero(t, w.look("1914", "2207").HoldUntil, "nothing is promised before it is confirmed")
+
+	before := w.instant().Add(-time.Second)
+	w.Observe(before, []watchdog.JobID{"1914"}, []watchdog.Job{w.row("1914", "2207")})
+	_, need = w.Check(a.Session, w.at, &check)
+	assert.True(t, need.Ask, "rows read before the check do not answer it")
+
+	w.Observe(w.instant(), []watchdog.JobID{"1914"}, []watchdog.Job{w.row("1914", "2207")})
+	reply, need := w.Check(a.Session, w.at, &check)
+	assert.Equal(t, "ok", code(reply))
+	assert.Equal(t, holds, reply.Hold)
+	assert.True(t, need.Keep)
+	assert.Equal(t, w.at+holds, w.look("1914", "2207").HoldUntil)
+	w.Kept(need, need.Until+holds)
+
+	w.at += holds - time.Second
+	w.Touch(a.Session, w.at)
+	_, need = w.Check(a.Session, w.at, &check)
+	assert.False(t, need.Keep, "the file knows of a longer one")
+	w.at += 2 * time.Second
+	_, need = w.Check(a.Session, w.at, &check)
+	assert.True(t, need.Keep)
+}
+
+func TestHoldIsAtMostTheSetting(t *testing.T) {
+	w := newWorld(t)
+	a := w.connect(1000)
+	token := a.mark("1914", "2207", "").Token
+	require.Equal(t, "ok", code(a.check("1914", token)))
+	for asked, want := range map[time.Duration]time.Duration{time.Second: time.Second, time.Hour: holds} {
+		reply, _ := w.Check(a.Session, w.at, &protocol.Request{Job: "1914", Token: token, Hold: asked})
+		assert.Equal(t, want, reply.Hold)
+	}
+	assert.Equal(t, w.at+holds, w.look("1914", "2207").HoldUntil, "a shorter one takes nothing back")
+}
+
+func TestHoldOutlivesItsHolder(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(1000)
+	token := a.mark("1914", "2207", "a").Token
+	require.Equal(t, "ok", code(a.check("1914", token)))
+	w.Died(a.Session, w.at)
+	assert.Equal(t, protocol.Owned, b.mark("1914", "2207", "b").Err.Code, "its children may still be pushing")
+	newest := watchdog.RunID("2208")
+	reply, _ := w.Mark(b.Session, w.at, &protocol.Request{Job: "1914", Run: "2208", Role: "finalizer"}, &newest)
+	assert.Equal(t, protocol.Owned, reply.Err.Code, "also for a newer run")
+	w.pass(holds, b)
+	assert.Nil(t, b.mark("1914", "2207", "b").Err)
+}
+
+func TestClearEndsTheHold(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(1000)
+	token := a.mark("1914", "2207", "a").Token
+	require.Equal(t, "ok", code(a.check("1914", token)))
+	reply, kept := w.Clear(a.Session, w.at, &protocol.Request{Job: "1914", Token: token})
+	require.Nil(t, reply.Err)
+	assert.Equal(t, &Hold{Job: "1914", Token: token, Role: watchdog.Finalizer}, kept, "in the state file too")
+	assert.Zero(t, w.look("1914", "2207").HoldUntil)
+	assert.Nil(t, b.mark("1914", "2207", "b").Err)
+}
+
+func TestHoldOutlivesTheWatchdog(t *testing.T) {
+	w := newWorld(t)
+	a := w.connect(1000)
+	token := a.mark("1914", "2207", "a").Token
+	require.Equal(t, "ok", code(a.check("1914", token)))
+	kept := w.Holds(w.at)
+	require.Len(t, kept, 1)
+	assert.GreaterOrEqual(t, kept[0].Until, w.at+holds)
+
+	w.Registry = w.registry(1<<20, 1<<21)
+	w.Restore(kept, 0)
+	assert.Equal(t, kept[0].Until, w.look("1914", "2207").HoldUntil)
+	b, again := w.connect(1000), w.connect(1000)
+	assert.Equal(t, protocol.Owned, b.mark("1914", "2207", "b").Err.Code)
+	require.Nil(t, again.resume("1914", "2207", token).Err, "its holder comes back to it")
+	assert.Equal(t, "ok", code(again.check("1914", token)))
+	w.pass(3*holds, b, again)
+	assert.Zero(t, w.look("1914", "2207").HoldUntil)
+}
+
+func TestHoldsThatCouldNotBeReadHoldEverything(t *testing.T) {
+	w := newWorld(t)
+	w.Restore(nil, w.at+holds)
+	assert.Equal(t, w.at+holds, w.look("1914", "2207").HoldUntil)
+	a := w.connect(1000)
+	token := a.mark("1914", "2207", "").Token
+	assert.Equal(t, w.at+holds, w.look("1914", "2207").HoldUntil)
+	assert.Equal(t, "unavailable ", code(a.check("1914", token)), "somebody else may be in a hold")
+	w.pass(holds, a)
+	assert.Zero(t, w.look("1914", "2207").HoldUntil)
+	assert.Equal(t, "ok", code(a.check("1914", token)))
+}
+
+func TestNoHoldWithTheSwitchOffOrPastTheCeiling(t *testing.T) {
+	w := newWorld(t)
+	a := w.connect(1000)
+	token := a.mark("1914", "2207", "").Token
+	w.enabled = false
+	assert.Equal(t, "unavailable ", code(a.check("1914", token)))
+	w.enabled = true
+	old := w.row("1914", "2207")
+	old.StartedAt = epoch.Add(w.at - 2*time.Hour + 10*time.Second)
+	w.Look(w.instant(), []watchdog.Job{old})
+	w.pass(10*time.Second, a)
+	reply, need := w.Check(a.Session, w.at, &protocol.Request{Job: "1914", Token: token})
+	assert.Equal(t, "unavailable ", code(reply))
+	assert.Equal(t, Promise{}, need)
+}
+
+func TestObserve(t *testing.T) {
+	w := newWorld(t)
+	a := w.connect(1000)
+	token := a.mark("1914", "2207", "").Token
+	asked := []watchdog.JobID{"1914"}
+
+	w.Observe(w.instant().Add(-time.Second), asked, nil)
+	assert.Empty(t, a.told, "rows read before the mark say nothing of it")
+
+	row := w.row("1914", "2207")
+	row.Stage = "deploy"
+	w.Observe(w.instant(), asked, []watchdog.Job{row})
+	assert.False(t, w.Look(w.instant(), []watchdog.Job{row})[0].Owner.Guarded)
+	w.Observe(w.instant(), asked, []watchdog.Job{w.row("1914", "2207")})
+	assert.True(t, w.Look(w.instant(), []watchdog.Job{row})[0].Owner.Guarded, "latched: the finalizer may move the task on")
+
+	for name, rows := range map[string][]watchdog.Job{"gone": nil, "another run": {w.row("1914", "2208")},
+		"closed": {{ID: "1914", Run: "2207", Status: watchdog.StatusDone}}} {
+		t.Run(name, func(t *testing.T) {
+			token = a.mark("1914", "2207", "").Token
+			a.told = nil
+			w.Observe(w.instant(), asked, rows)
+			assert.Equal(t, []protocol.Event{{Job: "1914", Token: token, Reason: "closed"}}, a.told)
+			assert.Equal(t, "revoked closed", code(a.check("1914", token)))
+		})
+	}
+	assert.NotEmpty(t, w.Endings())
+	assert.Empty(t, w.Endings(), "each is told once")
+}
+
+func TestManyWithdrawalsOfOneJobAreBounded(t *testing.T) {
+	w := newWorld(t)
+	a := w.connect(1000)
+	var last uint64
+	for range 100 {
+		last = a.mark("1914", "2207", "").Token
+		w.Observe(w.instant(), []watchdog.JobID{"1914"}, nil)
+	}
+	assert.LessOrEqual(t, len(w.jobs["1914"].revoked), most)
+	assert.Equal(t, "revoked closed", code(a.check("1914", last)))
+}

@@ -1,0 +1,257 @@
+package liveness
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/finalizer-watchdog/watchdog"
+	"github.com/finalizer-watchdog/watchdog/protocol"
+)
+
+func TestMarkIsTheSameTokenForTheSameFinalization(t *testing.T) {
+	w := newWorld(t)
+	a, b, other := w.connect(1000), w.connect(1000), w.connect(2000)
+	first := a.mark("1914", "2207", "t-7")
+	require.Nil(t, first.Err)
+	assert.Equal(t, first.Token, a.mark("1914", "2207", "t-7").Token)
+
+	taken := a.mark("1914", "2207", "t-8")
+	assert.Equal(t, protocol.Owned, taken.Err.Code, "two threads of one process are two owners")
+	assert.Equal(t, "peer-1000", taken.Owner)
+	assert.Equal(t, protocol.Owned, other.mark("1914", "2207", "t-7").Err.Code, "a key says nothing to another user")
+
+	assert.Equal(t, first.Token, b.mark("1914", "2207", "t-7").Token, "it connected again before its hang-up was noticed")
+	assert.Equal(t, "not-owner ", code(a.check("1914", first.Token)), "the token is good where it was marked last")
+	assert.Equal(t, "ok", code(b.check("1914", first.Token)))
+}
+
+func TestMarkWithoutAKeyIsOfItsSessionAlone(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(1000)
+	token := a.mark("1914", "2207", "").Token
+	assert.Equal(t, token, a.mark("1914", "2207", "").Token)
+	assert.Equal(t, protocol.Owned, b.mark("1914", "2207", "").Err.Code)
+}
+
+func TestAnotherKeyIsGrantedOnceTheConnectionEnded(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(1000)
+	old := a.mark("1914", "2207", "a").Token
+	w.pass(lease, b)
+	assert.Equal(t, protocol.Owned, b.mark("1914", "2207", "b").Err.Code, "a stalled holder still stands")
+	w.Hangup(a.Session, w.at)
+	newer := b.mark("1914", "2207", "b")
+	require.Nil(t, newer.Err)
+	assert.Greater(t, newer.Token, old)
+
+	again := w.connect(1000)
+	assert.Equal(t, "revoked superseded", code(again.resume("1914", "2207", old)))
+	require.Nil(t, b.clear("1914", newer.Token).Err)
+	assert.Equal(t, "revoked superseded", code(again.resume("1914", "2207", old)), "also when the newer one is done")
+}
+
+func TestAnotherRunAsksTheDatabase(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(1000)
+	old := a.mark("1914", "2207", "").Token
+	req := protocol.Request{Job: "1914", Run: "2208", Role: "finalizer"}
+	_, done := w.Mark(b.Session, w.at, &req, nil)
+	assert.False(t, done)
+
+	holder := watchdog.RunID("2207")
+	reply, done := w.Mark(b.Session, w.at, &req, &holder)
+	assert.True(t, done)
+	assert.Equal(t, "revoked superseded", code(reply), "the newest run is the holder's")
+
+	newest := watchdog.RunID("2208")
+	reply, _ = w.Mark(b.Session, w.at, &req, &newest)
+	require.Nil(t, reply.Err)
+	assert.Equal(t, []protocol.Event{{Job: "1914", Token: old, Reason: "superseded"}}, a.told)
+	assert.Equal(t, "revoked superseded", code(a.check("1914", old)))
+}
+
+func TestResume(t *testing.T) {
+	w := newWorld(t)
+	a, stranger := w.connect(1000), w.connect(2000)
+	token := a.mark("1914", "2207", "").Token
+	assert.Equal(t, "not-owner ", code(stranger.resume("1914", "2207", token)), "same user id only")
+	assert.Equal(t, "bad-request ", code(a.resume("1914", "2208", token)), "the run is the marked one's")
+	assert.Equal(t, "bad-request ", code(a.resume("1914", "2207", token+1)), "never given")
+
+	w.Hangup(a.Session, w.at)
+	w.pass(lease - time.Second)
+	b := w.connect(1000)
+	assert.Equal(t, token, b.resume("1914", "2207", token).Token)
+	w.pass(lease, b)
+	assert.Equal(t, watchdog.Connected, w.look("1914", "2207").Owner.State, "it hangs on the new session")
+}
+
+func TestResumeAfterARestartIsProvisional(t *testing.T) {
+	w := newWorld(t)
+	token := w.connect(1000).mark("1914", "2207", "").Token
+	w.Registry = w.registry(1<<20, 1<<21)
+	a := w.connect(1000)
+	require.Nil(t, a.resume("1914", "2207", token).Err)
+	assert.Equal(t, watchdog.Connected, w.look("1914", "2207").Owner.State, "it defers at once")
+	_, need := w.Check(a.Session, w.at, &protocol.Request{Job: "1914", Token: token})
+	assert.True(t, need.Ask, "and promises nothing until it is confirmed")
+	assert.Equal(t, "ok", code(a.check("1914", token)))
+
+	b := w.connect(1000)
+	fresh := b.mark("1915", "2300", "").Token
+	assert.Greater(t, fresh, uint64(1<<20), "no token twice")
+
+	c := w.connect(1000)
+	require.Nil(t, c.resume("1916", "2301", token).Err)
+	w.Observe(w.instant(), []watchdog.JobID{"1916"}, nil)
+	assert.Equal(t, []protocol.Event{{Job: "1916", Token: token, Reason: "closed"}}, c.told)
+	assert.Equal(t, "revoked closed", code(c.check("1916", token)))
+}
+
+func TestTheNewestOfTwoResumedTokensWins(t *testing.T) {
+	w := newWorld(t)
+	w.Registry = w.registry(100, 200)
+	a, b := w.connect(1000), w.connect(1000)
+	require.Nil(t, a.resume("1914", "2207", 41).Err)
+	require.Nil(t, b.resume("1914", "2207", 42).Err)
+	assert.Equal(t, uint64(41), a.told[0].Token)
+	assert.Equal(t, "revoked superseded", code(a.resume("1914", "2207", 41)))
+}
+
+func TestStatesOfAnOwner(t *testing.T) {
+	w := newWorld(t)
+	other := w.connect(1)
+	a := w.connect(1000)
+	token := a.mark("1914", "2207", "").Token
+	state := func() watchdog.State {
+		if o := w.look("1914", "2207").Owner; o != nil {
+			return o.State
+		}
+		return watchdog.Ended
+	}
+	w.pass(lease-time.Second, other)
+	assert.Equal(t, watchdog.Connected, state())
+	w.pass(time.Second, other)
+	assert.Equal(t, watchdog.Stalled, state())
+	w.Touch(a.Session, w.at)
+	assert.Equal(t, watchdog.Connected, state())
+
+	a.step("1914", token, 10*time.Second)
+	w.pass(10*time.Second, a, other)
+	assert.Equal(t, watchdog.Stalled, state(), "past its budget, whoever beats for it")
+	assert.Equal(t, 1, w.Count(w.at).Stalled)
+	a.step("1914", token, 0)
+	assert.Equal(t, watchdog.Connected, state())
+	assert.Equal(t, 0, w.Count(w.at).Stalled)
+
+	w.Hangup(a.Session, w.at)
+	assert.Equal(t, watchdog.Reconnecting, state(), "a lost connection is silence")
+	w.pass(lease, other)
+	assert.Equal(t, watchdog.Ended, state())
+	assert.Equal(t, map[string]int{"lost": 1}, w.seen.releases)
+}
+
+func TestDeathIsProvenAndTakenOnce(t *testing.T) {
+	w := newWorld(t)
+	a := w.connect(1000)
+	a.mark("1914", "2207", "")
+	a.mark("1915", "2208", "")
+	w.Hangup(a.Session, w.at)
+	w.Died(a.Session, w.at)
+	w.Died(a.Session, w.at)
+	<-w.Deaths()
+	jobs, more := w.TakeDead(1)
+	assert.Len(t, jobs, 1)
+	assert.True(t, more)
+	rest, more := w.TakeDead(10)
+	assert.ElementsMatch(t, []watchdog.JobID{"1914", "1915"}, append(jobs, rest...))
+	assert.False(t, more)
+	assert.Equal(t, watchdog.Dead, w.look("1914", "2207").Owner.State)
+	assert.Equal(t, w.at, w.look("1914", "2207").Owner.DiedAt)
+
+	w.Recall()
+	again, _ := w.TakeDead(10)
+	assert.Len(t, again, 2)
+	b := w.connect(1000)
+	require.Nil(t, b.mark("1914", "2207", "other").Err, "the dead hold nothing up")
+	assert.Equal(t, 1, w.seen.releases["died"])
+}
+
+func TestClear(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(1000)
+	token := a.mark("1914", "2207", "").Token
+	assert.Equal(t, "not-owner ", code(b.clear("1914", token)))
+	assert.Equal(t, "ok", code(a.clear("1914", token)))
+	assert.Equal(t, "ok", code(a.clear("1914", token)), "cleared before is cleared")
+	claim := w.look("1914", "2207")
+	assert.Nil(t, claim.Owner)
+	assert.Equal(t, w.at, claim.ClearedAt)
+	assert.Zero(t, w.look("1914", "9999").ClearedAt, "of that run alone")
+	w.pass(grace, a)
+	assert.Empty(t, w.jobs, "nothing is kept that matters no more")
+}
+
+func TestLimits(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(1000)
+	job := func(i int) string { return time.Duration(i).String() }
+	for i := range 50 {
+		require.Nil(t, a.mark(job(i), "1", "").Err)
+	}
+	assert.Equal(t, protocol.Overloaded, a.mark("more", "1", "").Err.Code)
+	for i := range 30 {
+		require.Nil(t, b.mark(job(100+i), "1", "").Err)
+	}
+	assert.Equal(t, protocol.Overloaded, b.mark("more", "1", "").Err.Code, "the total")
+	require.Nil(t, b.clear(job(100), 51).Err)
+	for i := range 200 {
+		reply := b.mark(job(1000+i), "1", "")
+		require.Nil(t, reply.Err)
+		require.Nil(t, b.clear(job(1000+i), reply.Token).Err)
+	}
+	assert.LessOrEqual(t, len(w.jobs), 80+40, "what nobody owns is remembered within bounds")
+}
+
+func TestNoTokenBeyondWhatIsReserved(t *testing.T) {
+	w := newWorld(t)
+	w.Registry = w.registry(10, 11)
+	a := w.connect(1000)
+	assert.Equal(t, uint64(11), a.mark("1", "1", "").Token)
+	assert.Equal(t, protocol.Unavailable, a.mark("2", "1", "").Err.Code)
+	w.Extend(20)
+	assert.Equal(t, uint64(12), a.mark("2", "1", "").Token)
+}
+
+func TestOwnSilenceIsNotTheirs(t *testing.T) {
+	w := newWorld(t)
+	a := w.connect(1000)
+	a.mark("1914", "2207", "")
+	b := w.connect(1000)
+	b.mark("1915", "2208", "")
+	w.Hangup(b.Session, w.at)
+	w.at += time.Hour // stopped, starved or suspended: nothing was swept
+	assert.Equal(t, watchdog.Connected, w.look("1914", "2207").Owner.State)
+	assert.Equal(t, watchdog.Reconnecting, w.look("1915", "2208").Owner.State)
+	w.pass(lease)
+	assert.Equal(t, watchdog.Stalled, w.look("1914", "2207").Owner.State, "from then on their silence is theirs")
+	assert.Nil(t, w.look("1915", "2208").Owner)
+}
+
+func TestWorkerAndFinalizerDoNotStandInEachOthersWay(t *testing.T) {
+	w := newWorld(t)
+	a := w.connect(1000)
+	worker, _ := a.ask(protocol.Request{Job: "1914", Run: "2207", Role: "worker"})
+	require.Nil(t, worker.Err)
+	require.Equal(t, "ok", code(a.check("1914", worker.Token)))
+	finalizer := a.mark("1914", "2207", "")
+	require.Nil(t, finalizer.Err)
+	assert.Equal(t, "ok", code(a.check("1914", finalizer.Token)))
+	assert.Equal(t, 1, w.Count(w.at).Owned, "finalizers are counted")
+	claim := w.look("1914", "2207")
+	assert.Equal(t, watchdog.Worker, claim.Worker.Role)
+	assert.Equal(t, watchdog.Finalizer, claim.Owner.Role)
+}
