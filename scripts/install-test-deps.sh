@@ -16,6 +16,7 @@ missing() {
     [ -e /usr/include/stdlib.h ] || echo libc6-dev
     has_postgresql || echo postgresql
     command -v pgbouncer >/dev/null || echo pgbouncer
+    command -v python3 >/dev/null || echo python3
     command -v promtool >/dev/null || echo prometheus
 }
 
@@ -43,7 +44,7 @@ tidy() {
 
 packages=$(missing | xargs)
 if [ -z "$packages" ]; then
-    echo "install-test-deps: gcc, PostgreSQL, PgBouncer and promtool are here"
+    echo "install-test-deps: gcc, PostgreSQL, PgBouncer, Python and promtool are here"
     exit 0
 fi
 

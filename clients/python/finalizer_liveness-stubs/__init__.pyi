@@ -1,0 +1,1 @@
+../finalizer_liveness.py

@@ -1,0 +1,144 @@
+// Package clients runs the tests of the clients in other languages, and of the example that uses one, with the
+// built watchdog.
+package clients
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/finalizer-watchdog/watchdog/tests/pg"
+	"github.com/finalizer-watchdog/watchdog/tests/program"
+)
+
+func TestMain(m *testing.M) { os.Exit(program.Run(m)) }
+
+const (
+	clientTests  = "../../clients/python/tests"
+	exampleTests = "../../examples/orchestrator"
+)
+
+// TestPython runs the client's suites, the vectors among them.
+func TestPython(t *testing.T) {
+	t.Parallel()
+	for _, python := range pythons(t) {
+		for _, suite := range suites(t, clientTests) {
+			t.Run(filepath.Base(python)+"/"+suite, func(t *testing.T) {
+				t.Parallel()
+				unittest(t, python, clientTests, suite)
+			})
+		}
+	}
+}
+
+// TestOrchestrator kills and stops the example and the watchdog.
+func TestOrchestrator(t *testing.T) {
+	t.Parallel()
+	python := pythons(t)[0]
+	for _, test := range listed(t, python) {
+		t.Run("sqlite/"+test, func(t *testing.T) {
+			t.Parallel()
+			unittest(t, python, exampleTests, test)
+		})
+	}
+}
+
+// TestOrchestratorOnPostgres is the same on PostgreSQL, with psycopg2 as the driver.
+func TestOrchestratorOnPostgres(t *testing.T) {
+	if os.Getenv("WATCHDOG_TEST_ALL") == "" {
+		t.Skip("set WATCHDOG_TEST_ALL=1 to run it")
+	}
+	t.Parallel()
+	python := withPsycopg(t)
+	for _, test := range listed(t, python) {
+		t.Run(test, func(t *testing.T) {
+			t.Parallel()
+			unittest(t, python, exampleTests, test, "ORCHESTRATOR_DATABASE="+pg.New(t).URL()+"?sslmode=disable")
+		})
+	}
+}
+
+// unittest runs one of Python's tests, by its dotted name. A warning is an error.
+func unittest(t *testing.T, python, folder, name string, env ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), python, "-W", "error", "-m", "unittest", name)
+	cmd.Dir = folder
+	cmd.Env = append(append(os.Environ(), "WATCHDOG_BINARY="+program.Binary(t), "PYTHONDONTWRITEBYTECODE=1"), env...)
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	require.NotContains(t, string(output), "Ran 0 tests")
+	t.Logf("%s", output)
+}
+
+// suites are the test modules of a folder.
+func suites(t *testing.T, folder string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "test_*.py"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	var names []string
+	for _, file := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(file), ".py"))
+	}
+	return names
+}
+
+// listed are the tests of the example by name: each waits for processes, so that they run at once.
+func listed(t *testing.T, python string) []string {
+	t.Helper()
+	const program = "import test_orchestrator as t, unittest; " +
+		"print(*unittest.defaultTestLoader.getTestCaseNames(t.World))"
+	cmd := exec.CommandContext(t.Context(), python, "-c", program)
+	cmd.Dir = exampleTests
+	output, err := cmd.Output()
+	require.NoError(t, err)
+	names := strings.Fields(string(output))
+	require.NotEmpty(t, names)
+	for i := range names {
+		names[i] = "test_orchestrator.World." + names[i]
+	}
+	return names
+}
+
+// pythons are the interpreters to test with: the first python3 that is new enough or, with WATCHDOG_TEST_ALL, every
+// version that can be found.
+func pythons(t *testing.T) []string {
+	t.Helper()
+	var found []string
+	if os.Getenv("WATCHDOG_TEST_ALL") != "" {
+		for minor := 9; minor < 20; minor++ {
+			if python := fmt.Sprintf("python3.%d", minor); suits(t, python, "") {
+				found = append(found, python)
+			}
+		}
+	}
+	for _, python := range []string{"python3", "/usr/bin/python3"} {
+		if len(found) == 0 && suits(t, python, "") {
+			found = append(found, python)
+		}
+	}
+	require.NotEmpty(t, found, "the tests need Python 3.9 or newer")
+	return found
+}
+
+func withPsycopg(t *testing.T) string {
+	t.Helper()
+	for _, python := range []string{"python3", "/usr/bin/python3"} {
+		if suits(t, python, "import psycopg2") {
+			return python
+		}
+	}
+	t.Fatal("the test needs psycopg2: Debian's package python3-psycopg2")
+	return ""
+}
+
+// suits reports whether an interpreter is there, is new enough and does what else is asked.
+func suits(t *testing.T, python, also string) bool {
+	t.Helper()
+	return exec.CommandContext(t.Context(), python, "-c", "import sys; assert sys.version_info >= (3, 9)\n"+also).Run() == nil
+}
