@@ -50,7 +50,6 @@ func (r *Registry) dropBudget(o *ownership) {
 	if o.late {
 		o.late = false
 		o.session.late--
-		r.overdue--
 	}
 	o.stepUntil = 0
 }
@@ -61,6 +60,5 @@ func (r *Registry) lapseBudgets(at time.Duration) {
 		o := heap.Pop(&r.budgets).(*ownership)
 		o.late = true
 		o.session.late++
-		r.overdue++
 	}
 }

@@ -127,6 +127,7 @@ func (r *Registry) Revoke(at time.Duration, judged []watchdog.Judged) (lost []wa
 
 func (r *Registry) revoke(e *entry, at time.Duration, j watchdog.Judged) {
 	e.reaping = []revocation{{run: j.Job.Run, reason: j.Verdict.Reason, tier: j.Verdict.Tier, at: at}}
+	r.tidy(e, at) // what is being reaped is not to be forgotten for want of room
 	for _, o := range e.slots {
 		if o == nil {
 			continue

@@ -61,7 +61,6 @@ type Registry struct {
 	total   int        // all ownerships
 	order   *list.List // finalizers' ownerships, the oldest mark first
 	budgets budgets
-	overdue int // owned that are past their budget
 	died    []watchdog.JobID
 	heldAll time.Duration // until then every job counts as held: the holds before a restart are not known
 	memory  *list.List    // jobs that nobody owns, the longest forgotten first
@@ -180,13 +179,17 @@ func (r *Registry) Count(at time.Duration) watchdog.Owners {
 	defer r.mu.Unlock()
 	r.wake(at)
 	r.lapseBudgets(at)
-	c := watchdog.Owners{Owned: r.owned, Stalled: r.overdue, Sessions: map[watchdog.Proof]int{
+	c := watchdog.Owners{Owned: r.owned, Sessions: map[watchdog.Proof]int{
 		watchdog.ProofPidfd: 0, watchdog.ProofPID: 0, watchdog.ProofNone: 0,
 	}}
 	for s := range r.sessions {
 		c.Sessions[s.peer.Proof]++
-		if s.connected && at >= s.leaseUntil() {
-			c.Stalled += s.finalizers - s.late
+		switch {
+		case !s.connected: // reconnecting, whatever its steps
+		case at >= s.leaseUntil():
+			c.Stalled += s.finalizers
+		default:
+			c.Stalled += s.late
 		}
 	}
 	if oldest := r.order.Front(); oldest != nil {
