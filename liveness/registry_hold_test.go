@@ -16,6 +16,7 @@ func TestFirstCheckAsksTheDatabase(t *testing.T) {
 	a := w.connect(1000)
 	token := a.mark("1914", "2207", "").Token
 	check := protocol.Request{Job: "1914", Token: token}
+	w.pass(5*time.Second, a)
 	_, need := w.Check(a.Session, w.at, &check)
 	require.True(t, need.Ask)
 	assert.Zero(t, w.look("1914", "2207").HoldUntil, "nothing is promised before it is confirmed")
@@ -98,6 +99,17 @@ func TestHoldOutlivesTheWatchdog(t *testing.T) {
 	assert.Equal(t, "ok", code(again.check("1914", token)))
 	w.pass(3*holds, b, again)
 	assert.Zero(t, w.look("1914", "2207").HoldUntil)
+}
+
+func TestNoCheckPassesInAnothersHold(t *testing.T) {
+	w := newWorld(t)
+	w.Registry = w.registry(100, 200)
+	w.Restore([]Hold{{Job: "1914", Token: 41, Role: watchdog.Finalizer, Until: w.at + holds}}, 0)
+	a := w.connect(1000)
+	require.Nil(t, a.resume("1914", "2207", 42).Err)
+	assert.Equal(t, "unavailable ", code(a.check("1914", 42)))
+	w.pass(holds, a)
+	assert.Equal(t, "ok", code(a.check("1914", 42)))
 }
 
 func TestHoldsThatCouldNotBeReadHoldEverything(t *testing.T) {
