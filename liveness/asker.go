@@ -30,7 +30,7 @@ type asker struct {
 
 	mu      sync.Mutex
 	waiting map[watchdog.JobID][]chan answer
-	down    error // of the last question, until the next
+	down    error // why the last question has no answer; nil: it has
 	wake    chan struct{}
 }
 
@@ -55,7 +55,8 @@ func (a *asker) want(job watchdog.JobID) {
 	a.prod()
 }
 
-// ask is want for somebody who waits. While the database is known to be away the answer is that, at once.
+// ask is want for somebody who waits. While the database is known to be away, or to be slow, the answer is
+// that, at once.
 func (a *asker) ask(job watchdog.JobID) <-chan answer {
 	ch := make(chan answer, 1)
 	a.mu.Lock()
@@ -65,11 +66,19 @@ func (a *asker) ask(job watchdog.JobID) <-chan answer {
 		if _, there := a.waiting[job]; !there {
 			a.waiting[job] = nil
 		}
+		a.prod()
 		return ch
 	}
 	a.waiting[job] = append(a.waiting[job], ch)
 	a.prod()
 	return ch
+}
+
+// late is called by who waited in vain: until there is an answer the others need not wait as long.
+func (a *asker) late(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.down = err
 }
 
 func (a *asker) prod() {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"time"
 
 	"github.com/finalizer-watchdog/watchdog/protocol"
 )
@@ -13,7 +12,7 @@ import (
 // conn is one connection. Its reader owns all fields that have no lock of their own.
 type conn struct {
 	srv     *Server
-	nc      net.Conn
+	nc      *net.UnixConn
 	peer    Peer
 	name    string // of the session, for the peer
 	session *Session
@@ -28,21 +27,13 @@ type conn struct {
 	done    chan struct{} // closed when everything that the peer sent was applied
 }
 
-// serve reads and answers until the connection ends or the peer's process exits.
+// serve reads and answers until the connection ends.
 func (c *conn) serve() {
 	defer close(c.done)
 	defer c.nc.Close()
-	defer c.out.Flush()
 	for c.read() {
 	}
-	select {
-	case <-c.exit:
-		if unix, ok := c.nc.(*net.UnixConn); ok {
-			drain(unix, c.feed)
-		}
-	default:
-		c.srv.Registry.Hangup(c.session, c.srv.Boot())
-	}
+	c.srv.Registry.Hangup(c.session, c.srv.Boot())
 }
 
 // read takes in what the peer sent and is false at the end.
@@ -55,12 +46,6 @@ func (c *conn) read() bool {
 	more := c.lines()
 	c.out.Flush()
 	return more && err == nil
-}
-
-// feed takes in bytes that were read elsewhere.
-func (c *conn) feed(more []byte) bool {
-	c.buf = append(c.buf, more...)
-	return c.lines()
 }
 
 // lines answers the whole lines that were read and is false when the connection has to end.
@@ -85,7 +70,7 @@ func (c *conn) lines() bool {
 }
 
 // watch begins to wait for the exit of the peer's process; it does so once, when there is first something
-// that would be recovered. A reader that waits for the peer's next line is woken to read what is left.
+// that would be recovered.
 func (c *conn) watch() {
 	if c.watched || c.pidfd == nil {
 		return
@@ -99,10 +84,11 @@ func (c *conn) watch() {
 	})
 }
 
+// exited is called when the peer's process has exited. A child of it may hold the same socket and neither
+// read nor stop writing: hung up on, the reader comes to the end of what was sent until now.
 func (c *conn) exited() {
 	close(c.exit)
-	// A deadline in the past; an error says that the reader needs no waking.
-	_ = c.nc.SetDeadline(time.Unix(1, 0))
+	hangUp(c.nc)
 	<-c.done
 	c.srv.Registry.Died(c.session, c.srv.Boot())
 }

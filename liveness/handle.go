@@ -119,7 +119,9 @@ func (c *conn) await(job watchdog.JobID) (*watchdog.RunID, error) {
 	case <-c.exit:
 		return nil, fmt.Errorf("ask about job %s: the peer exited", job)
 	case <-late.C:
-		return nil, fmt.Errorf("ask about job %s: no answer within %s", job, confirmWithin)
+		err := fmt.Errorf("ask about job %s: no answer within %s", job, confirmWithin)
+		c.srv.asker.late(err)
+		return nil, err
 	}
 }
 

@@ -8,18 +8,22 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// Socket is the watchdog's listening socket and the file that names it.
+// Socket is the watchdog's listening socket and the file that names it. Ours is safe for concurrent use, the
+// rest is for one goroutine.
 type Socket struct {
 	path     string
 	mode     fs.FileMode
 	lock     *os.File
 	listener *net.UnixListener
-	inode    os.FileInfo
+
+	mu    sync.Mutex
+	inode os.FileInfo
 }
 
 // Listen makes the socket. The file appears with its mode at once: it is made under another name and
@@ -44,22 +48,40 @@ func (s *Socket) bind(ctx context.Context) error {
 	if err := vacant(ctx, s.path); err != nil {
 		return err
 	}
-	born := filepath.Join(filepath.Dir(s.path), ".watchdog")
+	born := s.path + ".new"
 	if err := os.Remove(born); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("listen on %s: %w", s.path, err)
 	}
-	config := net.ListenConfig{Control: closedAtBirth}
-	l, err := config.Listen(ctx, "unix", born)
+	listener, err := bear(ctx, born)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", s.path, err)
 	}
-	listener := l.(*net.UnixListener)
-	listener.SetUnlinkOnClose(false)
 	if err := s.publish(born); err != nil {
 		return errors.Join(fmt.Errorf("listen on %s: %w", s.path, err), listener.Close())
 	}
 	s.listener = listener
 	return nil
+}
+
+// bear makes the socket, with a file that nobody may use. It is named by way of the folder's descriptor: the
+// name of a socket is short, and this one is longer than the path.
+func bear(ctx context.Context, path string) (*net.UnixListener, error) {
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	config := net.ListenConfig{Control: closedAtBirth}
+	l, err := config.Listen(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), filepath.Base(path)))
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return nil, op.Err // without that name, which means nothing to a person
+	}
+	if err != nil {
+		return nil, err
+	}
+	listener := l.(*net.UnixListener)
+	listener.SetUnlinkOnClose(false)
+	return listener, nil
 }
 
 func (s *Socket) publish(born string) error {
@@ -70,7 +92,9 @@ func (s *Socket) publish(born string) error {
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
 	s.inode = inode
+	s.mu.Unlock()
 	return os.Rename(born, s.path)
 }
 
@@ -109,6 +133,8 @@ func vacant(ctx context.Context, path string) error {
 // Ours reports whether the path still names this socket.
 func (s *Socket) Ours() bool {
 	there, err := os.Lstat(s.path)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return err == nil && os.SameFile(there, s.inode)
 }
 

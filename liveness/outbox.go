@@ -20,7 +20,7 @@ const (
 
 // outbox is the order in which a peer is told things: what is put in first leaves first, whoever put it in.
 type outbox struct {
-	conn  net.Conn
+	conn  *net.UnixConn
 	flush func() // has Flush called soon, by another goroutine
 
 	mu      sync.Mutex
@@ -57,8 +57,7 @@ func (o *outbox) put(buf []byte) {
 	o.buf = buf
 }
 
-// Flush writes what is queued. After an error, or when the peer did not read in time, it closes the
-// connection: its reader learns of it there.
+// Flush writes what is queued. A peer that cannot be written to, or did not read in time, is hung up on.
 func (o *outbox) Flush() {
 	o.writing.Lock()
 	defer o.writing.Unlock()
@@ -69,22 +68,34 @@ func (o *outbox) Flush() {
 		o.buf, o.spare = o.spare[:0], nil
 		o.mu.Unlock()
 		if dropped {
-			o.conn.Close()
+			hangUp(o.conn)
 			return
 		}
 		if len(out) == 0 {
 			o.keep(out)
 			return
 		}
-		if o.conn.SetWriteDeadline(time.Now().Add(writeWithin)) != nil {
-			return
-		}
-		if _, err := o.conn.Write(out); err != nil {
-			o.conn.Close()
-			return
+		if o.write(out) != nil {
+			o.drop()
+			continue
 		}
 		o.keep(out)
 	}
+}
+
+func (o *outbox) write(out []byte) error {
+	if err := o.conn.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
+		return err
+	}
+	_, err := o.conn.Write(out)
+	return err
+}
+
+// drop gives up telling the peer anything.
+func (o *outbox) drop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.dropped, o.buf = true, nil
 }
 
 func (o *outbox) keep(buf []byte) {
@@ -94,4 +105,12 @@ func (o *outbox) keep(buf []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.spare = buf[:0]
+}
+
+// hangUp ends a connection in both directions without closing it. Nothing more can be sent on it by anybody,
+// and whoever reads or writes is woken, but what was sent before can still be read: a peer that sent its clear
+// and did not stay for the reply has cleared. An error says that the connection has ended already.
+func hangUp(conn *net.UnixConn) {
+	_ = conn.CloseRead()
+	_ = conn.CloseWrite()
 }

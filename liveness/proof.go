@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -23,7 +22,8 @@ type witness struct {
 }
 
 // identify asks the kernel who connected. Without SO_PEERPIDFD (Linux before 6.5) the pid serves where it
-// means something here; it is 0 for a peer in another pid namespace.
+// means something here; it is 0 for a peer in another pid namespace. Only then: where the peer's own pidfd
+// is refused, its pid may be another process's by now.
 func identify(conn *net.UnixConn) (witness, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -42,13 +42,13 @@ func identify(conn *net.UnixConn) (witness, error) {
 		return witness{}, fmt.Errorf("identify peer: get SO_PEERCRED: %w", credErr)
 	}
 	w := witness{peer: Peer{UID: int(cred.Uid), PID: int(cred.Pid), Proof: watchdog.ProofPidfd}}
-	if errors.Is(fdErr, unix.ESRCH) {
-		w.gone = true
-		return w, nil
-	}
-	if fdErr != nil && cred.Pid > 0 {
+	if errors.Is(fdErr, unix.ENOPROTOOPT) && cred.Pid > 0 {
 		w.peer.Proof = watchdog.ProofPID
 		pidfd, fdErr = unix.PidfdOpen(int(cred.Pid), 0)
+	}
+	if reaped(fdErr) {
+		w.gone = true
+		return w, nil
 	}
 	if fdErr == nil {
 		w.pidfd, fdErr = pollable(pidfd)
@@ -58,6 +58,10 @@ func identify(conn *net.UnixConn) (witness, error) {
 	}
 	return w, nil
 }
+
+// reaped reports whether a pidfd was refused because there is no such process any more. Linux 6.16 and newer
+// give a pidfd even then; those before 6.15 say EINVAL.
+func reaped(err error) bool { return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) }
 
 func pollable(fd int) (*os.File, error) {
 	unix.CloseOnExec(fd)
@@ -82,27 +86,4 @@ func awaitExit(pidfd *os.File) bool {
 		return exited || err != nil && !errors.Is(err, unix.EINTR)
 	})
 	return err == nil && exited
-}
-
-// drain reads what was in the socket when it was called and no more: a child of a dead process may hold the
-// same socket, and go on writing.
-func drain(conn *net.UnixConn, each func([]byte) bool) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return
-	}
-	buf := make([]byte, 4096)
-	left := -1
-	for left != 0 {
-		n := 0
-		if err := raw.Control(func(fd uintptr) {
-			if left < 0 {
-				left, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ)
-			}
-			n, _, _ = unix.Recvfrom(int(fd), buf[:min(len(buf), left)], syscall.MSG_DONTWAIT)
-		}); err != nil || n <= 0 || !each(buf[:n]) {
-			return
-		}
-		left -= n
-	}
 }

@@ -56,7 +56,7 @@ func (s *Server) Run(ctx context.Context, socket *Socket) error {
 	s.asker = newAsker(s.Rows, s.Registry, s.Log, s.audit)
 	s.group.Go(func() { s.asker.run(ctx) })
 	s.group.Go(func() { s.sweep(ctx) })
-	s.group.Go(func() { s.accept(ctx, socket.listener) })
+	s.acceptFrom(ctx, socket)
 	s.guard(ctx, socket)
 	err := socket.listener.Close()
 	s.hangUp()
@@ -66,6 +66,12 @@ func (s *Server) Run(ctx context.Context, socket *Socket) error {
 		return nil
 	}
 	return err
+}
+
+// acceptFrom begins to accept from the socket's listener of now.
+func (s *Server) acceptFrom(ctx context.Context, socket *Socket) {
+	listener := socket.listener
+	s.group.Go(func() { s.accept(ctx, listener) })
 }
 
 func (s *Server) accept(ctx context.Context, listener *net.UnixListener) {
@@ -102,7 +108,7 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn) {
 	}
 }
 
-func (s *Server) newConn(nc net.Conn, w witness) *conn {
+func (s *Server) newConn(nc *net.UnixConn, w witness) *conn {
 	c := &conn{srv: s, nc: nc, peer: w.peer, pidfd: w.pidfd, exit: make(chan struct{}), done: make(chan struct{})}
 	c.name = strconv.FormatInt(int64(s.Boot()/time.Microsecond), 36) + "-" + strconv.FormatUint(s.named.Add(1), 36)
 	c.out.conn = nc
@@ -194,7 +200,7 @@ func (s *Server) guard(ctx context.Context, socket *Socket) {
 			err := socket.Again(ctx)
 			s.Log.Warn("the socket's file was removed or replaced", "path", socket.path, "made_again", err == nil, "error", err)
 			if err == nil {
-				s.group.Go(func() { s.accept(ctx, socket.listener) })
+				s.acceptFrom(ctx, socket)
 			}
 		}
 		if s.State.Stale() {

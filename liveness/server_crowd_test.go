@@ -1,0 +1,138 @@
+package liveness
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/finalizer-watchdog/watchdog"
+	"github.com/finalizer-watchdog/watchdog/protocol"
+)
+
+// crowded is how many connections say nothing; all when long tests are asked for, as far as descriptors allow:
+// each takes two here, and one in the process that connects.
+func crowded(t *testing.T) int {
+	if os.Getenv("WATCHDOG_TEST_ALL") == "" {
+		return 500
+	}
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	return min(10_000, int(limit.Cur-200)/2)
+}
+
+func TestSilentConnections(t *testing.T) {
+	n := crowded(t)
+	s := listening(t)
+	s.Connections = n + 10
+	s.run()
+	before := memory()
+	s.peer().say(fmt.Sprint("crowd ", n-1))
+	s.eventually(func() bool { return s.sessions() == n }, "all are let in")
+	t.Logf("%d silent connections, %d bytes each", n, (memory()-before)/n)
+
+	k := s.dial()
+	began := time.Now()
+	token := k.mark("1914")
+	assert.True(t, k.ask(checking("1914", token)).OK)
+	assert.True(t, k.ask(clearing("1914", token)).OK)
+	assert.Less(t, time.Since(began), time.Second)
+}
+
+// memory is what the process has of it in use.
+func memory() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapInuse + m.StackInuse)
+}
+
+func TestLimitOfConnections(t *testing.T) {
+	t.Parallel()
+	s := listening(t)
+	s.Connections = 3
+	s.run()
+	owner, beating, silent := s.dial(), s.dial(), s.dial()
+	owner.mark("1914")
+	for _, k := range []*talk{beating, silent} {
+		require.True(t, k.ask(beat).OK)
+	}
+	late := s.dial()
+	assert.Equal(t, protocol.Overloaded, late.next().Error)
+	late.ended()
+	for _, k := range []*talk{owner, beating, silent} {
+		assert.True(t, k.ask(beat).OK, "those who are in are not disturbed")
+	}
+
+	s.pass(lease)
+	require.True(t, beating.ask(beat).OK)
+	assert.True(t, s.dial().ask(beat).OK, "room is made for it")
+	silent.ended()
+	assert.True(t, beating.ask(beat).OK)
+	assert.Equal(t, watchdog.Stalled, s.state("1914"), "who owns something is not hung up on, silent as it may be")
+	assert.True(t, owner.ask(beat).OK)
+
+	again := s.dial()
+	assert.Equal(t, protocol.Overloaded, again.next().Error, "nobody is left who could go")
+	require.NoError(t, beating.conn.Close())
+	s.eventually(func() bool { return s.sessions() == 2 }, "the hang-up is noticed")
+	s.eventually(func() bool {
+		k := s.dial()
+		k.send(beat)
+		return k.next().OK
+	}, "its place is free")
+}
+
+func TestAPeerThatNeverReads(t *testing.T) {
+	t.Parallel()
+	s := listening(t)
+	s.reaper.body = `"x":"` + strings.Repeat("x", 1<<16) + `"`
+	s.run()
+	deaf, honest := s.dial(), s.dial()
+	deaf.mark("1914")
+	var full sync.WaitGroup
+	full.Go(func() {
+		for {
+			if _, err := deaf.conn.Write([]byte(`{"op":"status"}` + "\n")); err != nil {
+				assert.True(t, hungUp(err), err)
+				return
+			}
+		}
+	})
+	honest.mark("2020")
+	for began := time.Now(); time.Since(began) < time.Second; {
+		asked := time.Now()
+		require.True(t, honest.ask(beat).OK)
+		require.Less(t, time.Since(asked), 500*time.Millisecond, "nobody waits for who does not read")
+	}
+	asked := time.Now()
+	s.reap("1914")
+	assert.Less(t, time.Since(asked), 500*time.Millisecond, "to be told something it need not read")
+	full.Wait()
+	assert.Less(t, time.Since(asked), writeWithin+soon, "it is hung up on")
+	s.eventually(func() bool { return s.sessions() == 1 }, "and forgotten")
+	assert.True(t, honest.ask(beat).OK)
+}
+
+// TestOutboxIsBounded is about events for a peer that does not read, while a write to it is under way.
+func TestOutboxIsBounded(t *testing.T) {
+	t.Parallel()
+	k, far := pair(t)
+	asked := 0
+	o := &outbox{conn: far, flush: func() { asked++ }}
+	event := protocol.Event{Job: strings.Repeat("j", protocol.MaxID), Token: 1, Reason: "backstop"}
+	for range outboxMax / 100 {
+		o.Tell(event)
+	}
+	assert.Nil(t, o.buf)
+	assert.Equal(t, 1, asked, "one flush is enough for many")
+	o.Flush()
+	k.ended()
+}
