@@ -9,9 +9,24 @@ import (
 	"github.com/finalizer-watchdog/watchdog/sql"
 )
 
-// runCheck tries the configured statements on the real database, without running one of them, and prints what
-// it found for a person. It returns 0 when nothing has to be changed, else 1. Nothing is written.
-func runCheck(ctx context.Context, cfg sql.Config, stdout io.Writer) int {
+const checkManual = `It tries every statement on the real database as the configured user, without running one of them, compares columns
+and parameters with the contract, and looks for missing indexes and for full scans of large tables. It writes
+nothing. The exit status is 0 when nothing has to be changed, 1 when something has, 2 when the settings are wrong.`
+
+func runCheck(ctx context.Context, c *command) int {
+	if status, ok := c.parse(c.flags(), 0, 0); !ok {
+		return status
+	}
+	config, err := loadDatabaseConfig(c.env)
+	if err != nil {
+		return c.refuseSettings(err)
+	}
+	return checkDatabase(ctx, config.database(config.DatabaseURL), c.stdout)
+}
+
+// checkDatabase prints what is wrong with the database or the statements, for a person. It returns 0 when nothing
+// has to be changed, else 1.
+func checkDatabase(ctx context.Context, cfg sql.Config, stdout io.Writer) int {
 	report := sql.Inspect(ctx, cfg)
 	if report.Database != "" {
 		fmt.Fprintln(stdout, "database:", report.Database)

@@ -26,7 +26,7 @@ func TestCheckOfADatabaseThatFits(t *testing.T) {
 	schema, err := sql.Schema("orchestrator", "sqlite")
 	require.NoError(t, err)
 	var out strings.Builder
-	require.Equal(t, 0, runCheck(t.Context(), emptyDatabase(t, schema), &out), out.String())
+	require.Equal(t, 0, checkDatabase(t.Context(), emptyDatabase(t, schema), &out), out.String())
 	require.Regexp(t, `^database: SQLite 3\S+, journal mode wal
 statements: due_jobs \(set orchestrator\), .*
 
@@ -36,7 +36,7 @@ $`, out.String())
 
 func TestCheckOfADatabaseThatDoesNot(t *testing.T) {
 	var out strings.Builder
-	require.Equal(t, 1, runCheck(t.Context(), emptyDatabase(t, "CREATE TABLE jobs (id INTEGER PRIMARY KEY, status TEXT)"), &out))
+	require.Equal(t, 1, checkDatabase(t.Context(), emptyDatabase(t, "CREATE TABLE jobs (id INTEGER PRIMARY KEY, status TEXT)"), &out))
 	require.Contains(t, out.String(), "\nfault in due_jobs: prepare: ")
 	require.Contains(t, out.String(), "\n    the schema is not the one that these statements are for: bring your own in WATCHDOG_SQL_DIR\n")
 	require.Contains(t, out.String(), "the watchdog cannot do its work like this")
@@ -44,7 +44,7 @@ func TestCheckOfADatabaseThatDoesNot(t *testing.T) {
 
 func TestCheckShowsNoPassword(t *testing.T) {
 	var out strings.Builder
-	require.Equal(t, 1, runCheck(t.Context(), sql.Config{URL: "postgres://u:hunter2@127.0.0.1:1/db"}, &out))
+	require.Equal(t, 1, checkDatabase(t.Context(), sql.Config{URL: "postgres://u:hunter2@127.0.0.1:1/db"}, &out))
 	require.Contains(t, out.String(), "connection refused")
 	require.NotContains(t, out.String(), "hunter2")
 }

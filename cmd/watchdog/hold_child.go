@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// child is a command, the leader of a process group of its own, that dies with this process.
+type child struct {
+	cmd *exec.Cmd
+	// ended is closed when the command has ended. It is not reaped before status: until then no other group
+	// can have its number.
+	ended chan struct{}
+}
+
+func startChild(cmd *exec.Cmd) (*child, error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	k := &child{cmd: cmd, ended: make(chan struct{})}
+	started := make(chan error)
+	go k.watch(started)
+	return k, <-started
+}
+
+// watch starts the command and stays on its thread until the command has ended: the kernel sends Pdeathsig at the
+// end of the thread that started, not of the process.
+func (k *child) watch(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := k.cmd.Start()
+	started <- err
+	if err != nil {
+		return
+	}
+	for {
+		err := unix.Waitid(unix.P_PID, k.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			close(k.ended)
+			return
+		}
+	}
+}
+
+// signal sends a signal to all of the group. There may be nobody left to take it.
+func (k *child) signal(s syscall.Signal) error {
+	return syscall.Kill(-k.cmd.Process.Pid, s)
+}
+
+// status reaps the command, which has ended, and returns its exit status as a shell tells it.
+func (k *child) status() int {
+	_ = k.cmd.Wait() // it says again what the state says
+	state := k.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if state.Signaled() {
+		return 128 + int(state.Signal())
+	}
+	return state.ExitStatus()
+}
+
+// clean waits until nobody is left of the group of a command that was reaped, and kills who is when time is up.
+func (k *child) clean(up <-chan time.Time) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for k.signal(0) == nil {
+		select {
+		case <-tick.C:
+		case <-up:
+			_ = k.signal(syscall.SIGKILL)
+			return
+		}
+	}
+}
+
+// notRun is the exit status, as a shell tells it, for a command that could not be started.
+func notRun(err error) int {
+	const cannotRun, notFound = 126, 127
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return notFound
+	}
+	return cannotRun
+}
