@@ -103,5 +103,7 @@ type Owners struct {
 	Owned    int           // finalizers' ownerships, dead ones included until they are recovered
 	Stalled  int           // those of them that are stalled
 	Sessions map[Proof]int // sessions by the proof that their death would have
-	Oldest   time.Duration // boot clock: the oldest mark among the owned; 0: none is owned
+	// Oldest is the oldest mark among the owned of each stage, on the boot clock. Stages from outside the fixed
+	// list share the entry ""; a stage of which none is owned has none.
+	Oldest map[string]time.Duration
 }

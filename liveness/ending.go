@@ -35,7 +35,7 @@ func (r *Registry) end(o *ownership, at time.Duration, how string) {
 	if o.role == watchdog.Finalizer {
 		r.owned--
 		o.session.finalizers--
-		r.order.Remove(o.place)
+		r.order.remove(o)
 		r.dropBudget(o)
 		r.cfg.Observer.Released(how, o.stage, at-o.markedAt)
 	}

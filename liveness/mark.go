@@ -152,7 +152,7 @@ func (r *Registry) grant(s *Session, at time.Duration, req *protocol.Request, to
 	r.total++
 	if o.role == watchdog.Finalizer {
 		r.owned++
-		o.place = r.order.PushBack(o)
+		r.order.add(o)
 	}
 	r.tidy(e, at)
 	if resumed {

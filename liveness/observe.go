@@ -45,9 +45,19 @@ func (r *Registry) learn(o *ownership, at watchdog.Instant, row watchdog.Job) {
 	if backstop := r.cfg.Rules.Backstop(row); !backstop.IsZero() {
 		o.noHold = at.Boot + backstop.Sub(at.Rows)
 	}
-	if row.Stage != "" {
-		o.stage = row.Stage
+	if row.Stage != "" && row.Stage != o.stage {
+		r.restage(o, row.Stage)
 	}
+}
+
+func (r *Registry) restage(o *ownership, stage string) {
+	if o.role != watchdog.Finalizer {
+		o.stage = stage
+		return
+	}
+	r.order.remove(o)
+	o.stage = stage
+	r.order.add(o)
 }
 
 // newestOf is the run that counts of a job among rows; the empty one when the job is not open.
@@ -71,8 +81,8 @@ func (r *Registry) Owned() []watchdog.JobID {
 			jobs = append(jobs, o.entry.job)
 		}
 	}
-	for place := r.order.Front(); place != nil; place = place.Next() {
-		if o := place.Value.(*ownership); o.session.dead {
+	for o := range r.order.all() {
+		if o.session.dead {
 			jobs = append(jobs, o.entry.job)
 		}
 	}

@@ -29,8 +29,8 @@ func (r *Registry) Recall() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.died = nil
-	for place := r.order.Front(); place != nil; place = place.Next() {
-		if o := place.Value.(*ownership); o.session.dead {
+	for o := range r.order.all() {
+		if o.session.dead {
 			r.died = append(r.died, o.entry.job)
 		}
 	}

@@ -32,12 +32,13 @@ type Limits struct {
 	Remembered int // jobs that nobody owns any more, but whose clear or revocation still counts
 }
 
-// Config is what a Registry is made of. All fields are required.
+// Config is what a Registry is made of. All fields but Stages are required.
 type Config struct {
 	Lease    time.Duration // the longest, and the default
 	Hold     time.Duration // the longest, and the default
 	Grace    time.Duration // the longest of any stage: a clear matters for that long
 	Limits   Limits
+	Stages   []string // those whose oldest mark is told apart; the others count together
 	Rules    Rules
 	Enabled  func() bool // the kill switch; off: no hold is given
 	Observer Observer
@@ -57,9 +58,9 @@ type Registry struct {
 	token uint64 // the last given
 	bound uint64 // no token above it is given, or believed
 
-	owned   int        // finalizers' ownerships
-	total   int        // all ownerships
-	order   *list.List // finalizers' ownerships, the oldest mark first
+	owned   int   // finalizers' ownerships
+	total   int   // all ownerships
+	order   order // finalizers' ownerships
 	budgets budgets
 	died    []watchdog.JobID
 	heldAll time.Duration // until then every job counts as held: the holds before a restart are not known
@@ -124,6 +125,7 @@ type ownership struct {
 	stepUntil time.Duration
 	budget    int // its place among the budgets, plus one; 0: none
 	late      bool
+	line      *list.List // of a finalizer: its stage's, and its place there
 	place     *list.Element
 }
 
@@ -137,7 +139,7 @@ func NewRegistry(cfg Config, last, bound uint64) *Registry {
 		shortest: cfg.Lease,
 		token:    last,
 		bound:    bound,
-		order:    list.New(),
+		order:    newOrder(cfg.Stages),
 		memory:   list.New(),
 	}
 }
@@ -179,7 +181,7 @@ func (r *Registry) Count(at time.Duration) watchdog.Owners {
 	defer r.mu.Unlock()
 	r.wake(at)
 	r.lapseBudgets(at)
-	c := watchdog.Owners{Owned: r.owned, Sessions: map[watchdog.Proof]int{
+	c := watchdog.Owners{Owned: r.owned, Oldest: r.order.oldest(), Sessions: map[watchdog.Proof]int{
 		watchdog.ProofPidfd: 0, watchdog.ProofPID: 0, watchdog.ProofNone: 0,
 	}}
 	for s := range r.sessions {
@@ -191,9 +193,6 @@ func (r *Registry) Count(at time.Duration) watchdog.Owners {
 		default:
 			c.Stalled += s.late
 		}
-	}
-	if oldest := r.order.Front(); oldest != nil {
-		c.Oldest = oldest.Value.(*ownership).markedAt
 	}
 	return c
 }

@@ -223,7 +223,13 @@ func (m *reference) invariants(rt *rapid.T) {
 	require.Equal(rt, owned, count.Owned)
 	require.Equal(rt, stalled, count.Stalled)
 	require.Equal(rt, total, m.total)
-	require.Equal(rt, owned, m.order.Len())
+	ordered := 0
+	for o := range m.order.all() {
+		ordered++
+		require.Same(rt, m.order.line(o.stage), o.line)
+		require.LessOrEqual(rt, o.line.Front().Value.(*ownership).markedAt, o.markedAt)
+	}
+	require.Equal(rt, owned, ordered)
 	for job, h := range m.held {
 		if m.at < h.until {
 			require.GreaterOrEqual(rt, m.look(job, run(job)).HoldUntil, h.until, "a hold is forgotten")

@@ -56,7 +56,7 @@ func newWorld(t testing.TB) *world {
 }
 
 func (w *world) registry(last, bound uint64) *Registry {
-	return NewRegistry(Config{Lease: lease, Hold: holds, Grace: grace, Rules: rules{}, Observer: w.seen,
+	return NewRegistry(Config{Lease: lease, Hold: holds, Grace: grace, Stages: []string{"deploy-staging"}, Rules: rules{}, Observer: w.seen,
 		Limits: Limits{PerSession: 50, Total: 80, Remembered: 40}, Enabled: func() bool { return w.enabled }}, last, bound)
 }
 

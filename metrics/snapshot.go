@@ -14,6 +14,7 @@ type snapshot struct {
 	gauges   []gauge
 	sessions *prometheus.Desc
 	jobs     *prometheus.Desc
+	oldest   *prometheus.Desc
 	build    *prometheus.Desc
 }
 
@@ -26,30 +27,24 @@ type gauge struct {
 func newSnapshot(opts Options) *snapshot {
 	return &snapshot{
 		opts:   opts,
-		gauges: append(ownerGauges(opts.Now), statusGauges()...),
+		gauges: append(ownerGauges(), statusGauges()...),
 		sessions: prometheus.NewDesc("finalizer_sessions",
 			"Sessions by the proof that their process's death would have.", []string{"proof"}, nil),
 		jobs: prometheus.NewDesc("reaper_open_jobs",
 			"Jobs by status, as last read.", []string{"state"}, nil),
+		oldest: prometheus.NewDesc("finalizer_oldest_mark_timestamp_seconds",
+			"When the oldest owned job of a stage was marked; 0: none is owned.", []string{"stage"}, nil),
 		build: prometheus.NewDesc("watchdog_build_info",
 			"Always 1; its labels name the binary.", []string{"version", "commit", "goversion"}, nil),
 	}
 }
 
-func ownerGauges(now func() watchdog.Instant) []gauge {
+func ownerGauges() []gauge {
 	return []gauge{
 		newGauge("finalizer_owned", "Jobs that a finalizer owns.",
 			func(_ watchdog.Status, o watchdog.Owners) float64 { return float64(o.Owned) }),
 		newGauge("finalizer_stalled", "Owned jobs whose finalizer is silent or past its step's budget.",
 			func(_ watchdog.Status, o watchdog.Owners) float64 { return float64(o.Stalled) }),
-		newGauge("finalizer_oldest_mark_timestamp_seconds", "When the oldest owned job was marked; 0: none is owned.",
-			func(_ watchdog.Status, o watchdog.Owners) float64 {
-				if o.Oldest == 0 {
-					return 0
-				}
-				// The two clocks are not read at one moment: what is below a millisecond is noise.
-				return timestamp(now().At(o.Oldest).Round(time.Millisecond))
-			}),
 	}
 }
 
@@ -69,6 +64,10 @@ func statusGauges() []gauge {
 			func(s watchdog.Status, _ watchdog.Owners) float64 { return boolean(s.Braking) }),
 		newGauge("reaper_warming_up", "1 while owners may still be reconnecting after the watchdog's start.",
 			func(s watchdog.Status, _ watchdog.Owners) float64 { return boolean(s.WarmingUp) }),
+		newGauge("reaper_standby", "1 while another watchdog has the database, so that no age rule acts here.",
+			func(s watchdog.Status, _ watchdog.Owners) float64 { return boolean(s.Standby) }),
+		newGauge("reaper_clock_jump", "1 while the clock of the rows is not believed, because it jumped.",
+			func(s watchdog.Status, _ watchdog.Owners) float64 { return boolean(s.ClockJump) }),
 		newGauge("reaper_clock_skew_seconds", "The database's clock less the host's.",
 			func(s watchdog.Status, _ watchdog.Owners) float64 { return s.ClockSkew.Seconds() }),
 		newGauge("watchdog_database_up", "1 while the database answers.",
@@ -87,6 +86,7 @@ func (s *snapshot) Describe(descs chan<- *prometheus.Desc) {
 	}
 	descs <- s.sessions
 	descs <- s.jobs
+	descs <- s.oldest
 	descs <- s.build
 }
 
@@ -106,7 +106,37 @@ func (s *snapshot) Collect(out chan<- prometheus.Metric) {
 	for state, count := range byState(status.Counts) {
 		set(s.jobs, float64(count), state)
 	}
+	for stage, marked := range oldestMarks(s.opts, owners.Oldest) {
+		set(s.oldest, marked, stage)
+	}
 	set(s.build, 1, s.opts.Build.Version, s.opts.Build.Commit, s.opts.Build.GoVersion)
+}
+
+// oldestMarks gives each stage that has a label, and "other", the instant of its oldest mark; 0 where there is
+// none.
+func oldestMarks(opts Options, oldest map[string]time.Duration) map[string]float64 {
+	first := make(map[string]time.Duration)
+	for _, stage := range withOther(opts.Stages) {
+		first[stage] = 0
+	}
+	for stage, at := range oldest {
+		if _, ok := first[stage]; !ok {
+			stage = other
+		}
+		if first[stage] == 0 || at < first[stage] {
+			first[stage] = at
+		}
+	}
+	now := opts.Now()
+	marks := make(map[string]float64, len(first))
+	for stage, at := range first {
+		marks[stage] = 0
+		if at != 0 {
+			// The two clocks are not read at one moment: what is below a millisecond is noise.
+			marks[stage] = timestamp(now.At(at).Round(time.Millisecond))
+		}
+	}
+	return marks
 }
 
 // byState gives each known status its count, and "other" the sum of the rest.

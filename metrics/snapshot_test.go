@@ -16,11 +16,12 @@ var marked = time.Date(2026, 3, 1, 2, 3, 4, 0, time.UTC)
 func TestGaugesFollowTheSnapshots(t *testing.T) {
 	w := &world{}
 	_, reg := newMetrics(t, w)
-	require.EqualValues(t, 0, value(t, reg, "finalizer_oldest_mark_timestamp_seconds", "", ""), "none owned")
+	require.EqualValues(t, 0, value(t, reg, "finalizer_oldest_mark_timestamp_seconds", "stage", "deploy"), "none owned")
 	require.EqualValues(t, 0, value(t, reg, "reaper_last_success_timestamp_seconds", "", ""), "none yet")
 
 	w.now = watchdog.Instant{Rows: marked.Add(time.Minute + 300*time.Microsecond), Boot: 61 * time.Second}
-	w.owners = watchdog.Owners{Owned: 3, Stalled: 1, Oldest: time.Second,
+	w.owners = watchdog.Owners{Owned: 3, Stalled: 1, Oldest: map[string]time.Duration{"deploy-staging": time.Second,
+		"": 3 * time.Second, "a stage without a label": 2 * time.Second},
 		Sessions: map[watchdog.Proof]int{watchdog.ProofPidfd: 5, watchdog.ProofNone: 2}}
 	w.status = watchdog.Status{
 		LivenessEnabled: true, DatabaseUp: true, LastSuccessAt: marked.Add(500 * time.Millisecond),
@@ -30,12 +31,14 @@ func TestGaugesFollowTheSnapshots(t *testing.T) {
 
 	for name, want := range map[string]float64{
 		"finalizer_owned": 3, "finalizer_stalled": 1,
-		"finalizer_oldest_mark_timestamp_seconds": float64(marked.Unix()),
-		"reaper_last_success_timestamp_seconds":   float64(marked.Unix()) + .5,
-		"reaper_pending_reaps":                    4, "reaper_malformed_jobs": 6,
+		"reaper_last_success_timestamp_seconds": float64(marked.Unix()) + .5,
+		"reaper_pending_reaps":                  4, "reaper_malformed_jobs": 6,
 		"reaper_clock_skew_seconds": -1.5,
 	} {
 		require.InDelta(t, want, value(t, reg, name, "", ""), 1e-6, name)
+	}
+	for stage, want := range map[string]int64{"deploy-staging": marked.Unix(), "deploy": 0, "other": marked.Unix() + 1} {
+		require.EqualValues(t, want, value(t, reg, "finalizer_oldest_mark_timestamp_seconds", "stage", stage), stage)
 	}
 	for proof, want := range map[string]float64{"pidfd": 5, "pid": 0, "none": 2} {
 		require.EqualValues(t, want, value(t, reg, "finalizer_sessions", "proof", proof), proof)
@@ -53,11 +56,13 @@ func TestSwitchesAreTold(t *testing.T) {
 		"reaper_dry_run":          {DryRun: true},
 		"reaper_braking":          {Braking: true},
 		"reaper_warming_up":       {WarmingUp: true},
+		"reaper_standby":          {Standby: true},
+		"reaper_clock_jump":       {ClockJump: true},
 		"watchdog_database_up":    {DatabaseUp: true},
 	} {
 		_, reg := newMetrics(t, &world{status: status})
 		for _, gauge := range []string{"reaper_liveness_enabled", "reaper_dry_run", "reaper_braking",
-			"reaper_warming_up", "watchdog_database_up"} {
+			"reaper_warming_up", "reaper_standby", "reaper_clock_jump", "watchdog_database_up"} {
 			want := 0.0
 			if gauge == name {
 				want = 1

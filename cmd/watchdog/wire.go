@@ -101,6 +101,7 @@ func assemble(config Config, logs loggers, store *sql.Store, state *liveness.Sta
 		Hold:     config.CheckHold,
 		Grace:    policy.LongestGrace(),
 		Limits:   liveness.Limits{PerSession: maxPerSession, Total: maxOwnerships, Remembered: maxRemembered},
+		Stages:   policy.Stages(),
 		Rules:    &policy,
 		Enabled:  enabled.Load,
 		Observer: observer,
