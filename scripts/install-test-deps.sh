@@ -42,6 +42,8 @@ tidy() {
     [ "${#placed[@]}" = 0 ] || as_root rm -f "${placed[@]}"
 }
 
+"$(dirname "$0")/fetch-prometheus.sh"
+
 packages=$(missing | xargs)
 if [ -z "$packages" ]; then
     echo "install-test-deps: gcc, PostgreSQL, PgBouncer, Python and promtool are here"
