@@ -19,6 +19,11 @@ type Options struct {
 	Lease   time.Duration // how long the watchdog bears silence; 0: its own setting, which it never exceeds
 	Timeout time.Duration // how long one call may wait for an answer; default 50 ms
 	Logger  *slog.Logger  // told when the watchdog comes, goes or refuses; default: nobody is
+
+	// Dial is another way to the watchdog than Socket, for programs that are tested in virtual time: a real
+	// socket holds it up. Boot is the clock that goes with it; default: CLOCK_BOOTTIME.
+	Dial func(ctx context.Context) (net.Conn, error)
+	Boot func() time.Duration
 }
 
 // Client speaks to one watchdog. Its methods may be called concurrently.
@@ -51,7 +56,8 @@ func New(o Options) *Client {
 	c := &Client{
 		options: o,
 		log:     o.Logger,
-		clock:   bootClock(),
+		dial:    o.Dial,
+		clock:   o.Boot,
 		wake:    make(chan struct{}, 1),
 		owned:   make(map[*Ownership]struct{}),
 		tokens:  make(map[uint64]*Ownership),
@@ -60,9 +66,14 @@ func New(o Options) *Client {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	c.dial = func(ctx context.Context) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", o.Socket)
+	if c.dial == nil {
+		c.dial = func(ctx context.Context) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", o.Socket)
+		}
+	}
+	if c.clock == nil {
+		c.clock = bootClock()
 	}
 	return c
 }

@@ -268,10 +268,9 @@ func TestWatchdogThatNeverReadsIsLeft(t *testing.T) {
 func TestLapsedLeaseAsksBeforeItHangsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stopped time.Duration
-		w, c := newWatchdog(t, client.Options{})
-		defer c.Close()
 		start := time.Now()
-		c.UseClock(func() time.Duration { return time.Since(start) + stopped })
+		w, c := newWatchdog(t, client.Options{Boot: func() time.Duration { return time.Since(start) + stopped }})
+		defer c.Close()
 		marked := later(func() *client.Ownership { o, _ := c.Mark(t.Context(), job); return o })
 		l := w.accept()
 		l.answer(protocol.OpMark, `"ok":true,"token":42`)

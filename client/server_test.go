@@ -38,10 +38,11 @@ type line struct {
 // newWatchdog returns a watchdog and a client of it whose clocks are the bubble's.
 func newWatchdog(t *testing.T, o client.Options) (*watchdog, *client.Client) {
 	w := &watchdog{t: t, conns: make(chan net.Conn, 16)}
-	c := client.New(o)
-	start := time.Now()
-	c.UseClock(func() time.Duration { return time.Since(start) })
-	c.UseDial(func(context.Context) (net.Conn, error) {
+	if o.Boot == nil {
+		start := time.Now()
+		o.Boot = func() time.Duration { return time.Since(start) }
+	}
+	o.Dial = func(context.Context) (net.Conn, error) {
 		w.dials.Add(1)
 		if w.down.Load() {
 			return nil, errRefused
@@ -49,8 +50,8 @@ func newWatchdog(t *testing.T, o client.Options) (*watchdog, *client.Client) {
 		here, there := net.Pipe()
 		w.conns <- there
 		return here, nil
-	})
-	return w, c
+	}
+	return w, client.New(o)
 }
 
 // accept waits for the client's next connection and answers its hello.

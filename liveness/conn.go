@@ -2,9 +2,6 @@ package liveness
 
 import (
 	"bytes"
-	"errors"
-	"net"
-	"os"
 
 	"github.com/finalizer-watchdog/watchdog/protocol"
 )
@@ -12,15 +9,14 @@ import (
 // conn is one connection. Its reader owns all fields that have no lock of their own.
 type conn struct {
 	srv     *Server
-	nc      *net.UnixConn
+	stream  Stream
 	peer    Peer
 	name    string // of the session, for the peer
 	session *Session
 	out     outbox
 	buf     []byte // what was read of lines that are not whole yet
 
-	pidfd   *os.File
-	gone    bool // the process had exited before it was looked at
+	process Process
 	watched bool
 	evicted bool          // guarded by the server's lock
 	exit    chan struct{} // closed when the process has exited
@@ -30,7 +26,7 @@ type conn struct {
 // serve reads and answers until the connection ends.
 func (c *conn) serve() {
 	defer close(c.done)
-	defer c.nc.Close()
+	defer c.stream.Close()
 	for c.read() {
 	}
 	c.srv.Registry.Hangup(c.session, c.srv.Boot())
@@ -41,7 +37,7 @@ func (c *conn) read() bool {
 	if len(c.buf) == cap(c.buf) {
 		c.buf = append(c.buf, make([]byte, max(512, len(c.buf)))...)[:len(c.buf)]
 	}
-	n, err := c.nc.Read(c.buf[len(c.buf):cap(c.buf)])
+	n, err := c.stream.Read(c.buf[len(c.buf):cap(c.buf)])
 	c.buf = c.buf[:len(c.buf)+n]
 	more := c.lines()
 	c.out.Flush()
@@ -72,15 +68,15 @@ func (c *conn) lines() bool {
 // watch begins to wait for the exit of the peer's process; it does so once, when there is first something
 // that would be recovered.
 func (c *conn) watch() {
-	if c.watched || c.pidfd == nil {
+	if c.watched || c.process == nil {
 		return
 	}
 	c.watched = true
 	c.srv.group.Go(func() {
-		if awaitExit(c.pidfd) {
+		if c.process.AwaitExit() {
 			c.exited()
 		}
-		c.pidfd.Close()
+		c.process.Close()
 	})
 }
 
@@ -88,18 +84,15 @@ func (c *conn) watch() {
 // read nor stop writing: hung up on, the reader comes to the end of what was sent until now.
 func (c *conn) exited() {
 	close(c.exit)
-	hangUp(c.nc)
+	hangUp(c.stream)
 	<-c.done
 	c.srv.Registry.Died(c.session, c.srv.Boot())
 }
 
 // release ends the wait for the peer's exit.
 func (c *conn) release() error {
-	if c.pidfd == nil {
+	if c.process == nil {
 		return nil
 	}
-	if err := c.pidfd.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
-		return err
-	}
-	return nil
+	return c.process.Close()
 }

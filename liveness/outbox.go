@@ -1,7 +1,6 @@
 package liveness
 
 import (
-	"net"
 	"sync"
 	"time"
 
@@ -20,8 +19,8 @@ const (
 
 // outbox is the order in which a peer is told things: what is put in first leaves first, whoever put it in.
 type outbox struct {
-	conn  *net.UnixConn
-	flush func() // has Flush called soon, by another goroutine
+	stream Stream
+	flush  func() // has Flush called soon, by another goroutine
 
 	mu      sync.Mutex
 	buf     []byte
@@ -68,7 +67,7 @@ func (o *outbox) Flush() {
 		o.buf, o.spare = o.spare[:0], nil
 		o.mu.Unlock()
 		if dropped {
-			hangUp(o.conn)
+			hangUp(o.stream)
 			return
 		}
 		if len(out) == 0 {
@@ -84,10 +83,10 @@ func (o *outbox) Flush() {
 }
 
 func (o *outbox) write(out []byte) error {
-	if err := o.conn.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
+	if err := o.stream.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
 		return err
 	}
-	_, err := o.conn.Write(out)
+	_, err := o.stream.Write(out)
 	return err
 }
 
@@ -110,7 +109,7 @@ func (o *outbox) keep(buf []byte) {
 // hangUp ends a connection in both directions without closing it. Nothing more can be sent on it by anybody,
 // and whoever reads or writes is woken, but what was sent before can still be read: a peer that sent its clear
 // and did not stay for the reply has cleared. An error says that the connection has ended already.
-func hangUp(conn *net.UnixConn) {
-	_ = conn.CloseRead()
-	_ = conn.CloseWrite()
+func hangUp(stream Stream) {
+	_ = stream.CloseRead()
+	_ = stream.CloseWrite()
 }

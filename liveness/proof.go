@@ -11,52 +11,45 @@ import (
 	"github.com/finalizer-watchdog/watchdog"
 )
 
-// witness is the means to learn of a peer's death.
-type witness struct {
-	peer Peer
-	// pidfd names the process that connected; nil without proof. Reading from it blocks in the runtime's
-	// poller, not in a thread.
-	pidfd *os.File
-	// gone reports that the process had exited before a pidfd could be had: proof as well.
-	gone bool
-}
-
 // identify asks the kernel who connected. Without SO_PEERPIDFD (Linux before 6.5) the pid serves where it
 // means something here; it is 0 for a peer in another pid namespace. Only then: where the peer's own pidfd
 // is refused, its pid may be another process's by now.
-func identify(conn *net.UnixConn) (witness, error) {
+func identify(conn *net.UnixConn) (Arrival, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return witness{}, fmt.Errorf("identify peer: %w", err)
+		return Arrival{}, fmt.Errorf("identify peer: %w", err)
 	}
 	var cred *unix.Ucred
-	var pidfd int
+	var fd int
 	var credErr, fdErr error
-	if err := raw.Control(func(fd uintptr) {
-		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-		pidfd, fdErr = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PEERPIDFD)
+	if err := raw.Control(func(socket uintptr) {
+		cred, credErr = unix.GetsockoptUcred(int(socket), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		fd, fdErr = unix.GetsockoptInt(int(socket), unix.SOL_SOCKET, unix.SO_PEERPIDFD)
 	}); err != nil {
-		return witness{}, fmt.Errorf("identify peer: %w", err)
+		return Arrival{}, fmt.Errorf("identify peer: %w", err)
 	}
 	if credErr != nil {
-		return witness{}, fmt.Errorf("identify peer: get SO_PEERCRED: %w", credErr)
+		return Arrival{}, fmt.Errorf("identify peer: get SO_PEERCRED: %w", credErr)
 	}
-	w := witness{peer: Peer{UID: int(cred.Uid), PID: int(cred.Pid), Proof: watchdog.ProofPidfd}}
+	a := Arrival{Stream: conn, Peer: Peer{UID: int(cred.Uid), PID: int(cred.Pid), Proof: watchdog.ProofPidfd}}
 	if errors.Is(fdErr, unix.ENOPROTOOPT) && cred.Pid > 0 {
-		w.peer.Proof = watchdog.ProofPID
-		pidfd, fdErr = unix.PidfdOpen(int(cred.Pid), 0)
+		a.Peer.Proof = watchdog.ProofPID
+		fd, fdErr = unix.PidfdOpen(int(cred.Pid), 0)
 	}
 	if reaped(fdErr) {
-		w.gone = true
-		return w, nil
+		a.Process = gone{}
+		return a, nil
 	}
+	var file *os.File
 	if fdErr == nil {
-		w.pidfd, fdErr = pollable(pidfd)
+		file, fdErr = pollable(fd)
 	}
 	if fdErr != nil {
-		w.peer.Proof = watchdog.ProofNone
+		a.Peer.Proof = watchdog.ProofNone
+		return a, nil
 	}
-	return w, nil
+	a.Process = pidfd{file}
+	return a, nil
 }
 
 // reaped reports whether a pidfd was refused because there is no such process any more. Linux 6.16 and newer
@@ -71,10 +64,24 @@ func pollable(fd int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "pidfd"), nil
 }
 
-// awaitExit blocks until the process has exited, and is false when the pidfd was closed before. It also
-// wakes for an exit that happened before the call.
-func awaitExit(pidfd *os.File) bool {
-	raw, err := pidfd.SyscallConn()
+// gone is a process that had exited before a pidfd of it could be had: proof as well.
+type gone struct{}
+
+func (gone) AwaitExit() bool { return true }
+func (gone) Close() error    { return nil }
+
+// pidfd names the process that connected. Reading from it blocks in the runtime's poller, not in a thread.
+type pidfd struct{ file *os.File }
+
+func (p pidfd) Close() error {
+	if err := p.file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+func (p pidfd) AwaitExit() bool {
+	raw, err := p.file.SyscallConn()
 	if err != nil {
 		return false
 	}

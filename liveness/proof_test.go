@@ -250,7 +250,7 @@ func TestGoneBeforeAccept(t *testing.T) {
 	require.True(t, s.dial().ask(beat).OK)
 	k, far := pair(t)
 	k.send(marking("1914"), marking("2020"), clearing("2020", 2))
-	c := s.newConn(far, witness{peer: Peer{Proof: watchdog.ProofPidfd}, gone: true})
+	c := s.newConn(Arrival{Stream: far, Peer: Peer{Proof: watchdog.ProofPidfd}, Process: gone{}})
 	require.True(t, s.enter(t.Context(), c))
 	assert.Equal(t, []watchdog.JobID{"1914"}, s.dead())
 	assert.Equal(t, 1, s.seen.of("clear"))

@@ -6,13 +6,9 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/finalizer-watchdog/watchdog/protocol"
 )
 
 // Controls is what the socket can do to the reaper.
@@ -50,21 +46,44 @@ const lookEvery = 2 * time.Second
 // Run accepts and serves until ctx ends or the socket fails, and returns when every connection has ended.
 // It leaves the socket to be closed by the caller.
 func (s *Server) Run(ctx context.Context, socket *Socket) error {
+	return s.run(ctx, func(ctx context.Context) error {
+		s.acceptFrom(ctx, socket)
+		s.guard(ctx, socket)
+		if err := socket.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+}
+
+// Serve is Run for peers that come by another way than a Socket, whoever vouches for them.
+func (s *Server) Serve(ctx context.Context, arrivals <-chan Arrival) error {
+	return s.run(ctx, func(ctx context.Context) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case a := <-arrivals:
+				s.admit(ctx, a)
+			}
+		}
+	})
+}
+
+// run serves whom let admits, until let returns.
+func (s *Server) run(ctx context.Context, let func(context.Context) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	s.conns = make(map[*conn]struct{})
 	s.asker = newAsker(s.Rows, s.Registry, s.Log, s.audit)
 	s.group.Go(func() { s.asker.run(ctx) })
 	s.group.Go(func() { s.sweep(ctx) })
-	s.acceptFrom(ctx, socket)
-	s.guard(ctx, socket)
-	err := socket.listener.Close()
+	s.group.Go(func() { s.preserve(ctx) })
+	err := let(ctx)
+	stop(err)
 	s.hangUp()
 	s.group.Wait()
 	s.audit()
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
 	return err
 }
 
@@ -88,91 +107,13 @@ func (s *Server) accept(ctx context.Context, listener *net.UnixListener) {
 			}
 			continue
 		}
-		s.admit(ctx, nc)
-	}
-}
-
-func (s *Server) admit(ctx context.Context, nc *net.UnixConn) {
-	w, err := identify(nc)
-	if err != nil {
-		s.Log.Warn("a peer could not be identified and was hung up on", "error", err)
-		nc.Close()
-		return
-	}
-	c := s.newConn(nc, w)
-	switch {
-	case len(s.AllowedUIDs) > 0 && !slices.Contains(s.AllowedUIDs, w.peer.UID):
-		s.turnAway(c, protocol.Forbidden, "this user is not among WATCHDOG_SOCKET_ALLOWED_UIDS")
-	case !s.enter(ctx, c):
-		s.turnAway(c, protocol.Overloaded, "too many connections")
-	}
-}
-
-func (s *Server) newConn(nc *net.UnixConn, w witness) *conn {
-	c := &conn{srv: s, nc: nc, peer: w.peer, pidfd: w.pidfd, exit: make(chan struct{}), done: make(chan struct{})}
-	c.name = strconv.FormatInt(int64(s.Boot()/time.Microsecond), 36) + "-" + strconv.FormatUint(s.named.Add(1), 36)
-	c.out.conn = nc
-	c.out.flush = func() { s.group.Go(c.out.Flush) }
-	c.peer.Tell = c.out.Tell
-	c.gone = w.gone
-	return c
-}
-
-// turnAway tells a peer why it is not let in. It does not wait for it to read that.
-func (s *Server) turnAway(c *conn, code protocol.Code, why string) {
-	s.Log.Warn("a connection was turned away: "+why, "uid", c.peer.UID, "pid", c.peer.PID)
-	c.out.Reply(&protocol.Reply{Err: &protocol.Error{Code: code, Message: why}})
-	c.out.Flush()
-	c.nc.Close()
-	c.release()
-}
-
-// enter begins to serve the connection, if there is room for it.
-func (s *Server) enter(ctx context.Context, c *conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ctx.Err() != nil || s.open >= s.Connections && !s.makeRoom() {
-		return false
-	}
-	c.session = s.Registry.Connect(s.Boot(), c.peer)
-	s.conns[c] = struct{}{}
-	s.open++
-	if c.gone {
-		c.watched = true
-		s.group.Go(c.exited)
-	}
-	s.group.Go(func() {
-		c.serve()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.open--
-		s.dismiss(c)
-	})
-	return true
-}
-
-// makeRoom hangs up on a connection that owns nothing and has not been heard of for a lease: who opens
-// connections and says nothing must not keep others out.
-func (s *Server) makeRoom() bool {
-	at := s.Boot()
-	for c := range s.conns {
-		if !c.evicted && s.Registry.Idle(c.session, at) {
-			c.evicted = true
-			c.nc.Close()
-			return true
+		a, err := identify(nc)
+		if err != nil {
+			s.Log.Warn("a peer could not be identified and was hung up on", "error", err)
+			nc.Close()
+			continue
 		}
-	}
-	return false
-}
-
-// dismiss forgets a connection that has ended, unless the exit of its process still matters.
-func (s *Server) dismiss(c *conn) {
-	if c.watched && s.Registry.Watched(c.session) {
-		return
-	}
-	delete(s.conns, c)
-	if err := c.release(); err != nil {
-		s.Log.Warn("close pidfd", "error", err)
+		s.admit(ctx, a)
 	}
 }
 
@@ -193,7 +134,7 @@ func (s *Server) sweep(ctx context.Context) {
 	}
 }
 
-// guard sees to it that the socket's file and the state file are there, until ctx ends.
+// guard sees to it that the socket's file is there, until ctx ends.
 func (s *Server) guard(ctx context.Context, socket *Socket) {
 	for pause(ctx, lookEvery) {
 		if !socket.Ours() {
@@ -203,6 +144,12 @@ func (s *Server) guard(ctx context.Context, socket *Socket) {
 				s.acceptFrom(ctx, socket)
 			}
 		}
+	}
+}
+
+// preserve sees to it that the state file is there and short, until ctx ends.
+func (s *Server) preserve(ctx context.Context) {
+	for pause(ctx, lookEvery) {
 		if s.State.Stale() {
 			if err := s.State.Rewrite(func() []Hold { return s.Registry.Holds(s.Boot()) }); err != nil {
 				s.Log.Error("the state file could not be written", "error", err)
@@ -226,7 +173,7 @@ func (s *Server) hangUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		c.nc.Close()
+		c.stream.Close()
 		c.release()
 	}
 }

@@ -37,7 +37,7 @@ func (s *served) dialAs(t *testing.T, uid int) *talk {
 	t.Helper()
 	require.True(t, s.dial().ask(beat).OK, "the server runs")
 	k, far := pair(t)
-	c := s.newConn(far, witness{peer: Peer{UID: uid, PID: 17, Proof: watchdog.ProofNone}})
+	c := s.newConn(Arrival{Stream: far, Peer: Peer{UID: uid, PID: 17, Proof: watchdog.ProofNone}})
 	require.True(t, s.enter(t.Context(), c))
 	return k
 }

@@ -126,7 +126,7 @@ func TestOutboxIsBounded(t *testing.T) {
 	t.Parallel()
 	k, far := pair(t)
 	asked := 0
-	o := &outbox{conn: far, flush: func() { asked++ }}
+	o := &outbox{stream: far, flush: func() { asked++ }}
 	event := protocol.Event{Job: strings.Repeat("j", protocol.MaxID), Token: 1, Reason: "backstop"}
 	for range outboxMax / 100 {
 		o.Tell(event)

@@ -1,0 +1,83 @@
+package liveness
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/finalizer-watchdog/watchdog/protocol"
+)
+
+func (s *Server) admit(ctx context.Context, a Arrival) {
+	c := s.newConn(a)
+	switch {
+	case len(s.AllowedUIDs) > 0 && !slices.Contains(s.AllowedUIDs, a.Peer.UID):
+		s.turnAway(c, protocol.Forbidden, "this user is not among WATCHDOG_SOCKET_ALLOWED_UIDS")
+	case !s.enter(ctx, c):
+		s.turnAway(c, protocol.Overloaded, "too many connections")
+	}
+}
+
+func (s *Server) newConn(a Arrival) *conn {
+	c := &conn{srv: s, stream: a.Stream, peer: a.Peer, process: a.Process, exit: make(chan struct{}), done: make(chan struct{})}
+	c.name = strconv.FormatInt(int64(s.Boot()/time.Microsecond), 36) + "-" + strconv.FormatUint(s.named.Add(1), 36)
+	c.out.stream = a.Stream
+	c.out.flush = func() { s.group.Go(c.out.Flush) }
+	c.peer.Tell = c.out.Tell
+	return c
+}
+
+// turnAway tells a peer why it is not let in. It does not wait for it to read that.
+func (s *Server) turnAway(c *conn, code protocol.Code, why string) {
+	s.Log.Warn("a connection was turned away: "+why, "uid", c.peer.UID, "pid", c.peer.PID)
+	c.out.Reply(&protocol.Reply{Err: &protocol.Error{Code: code, Message: why}})
+	c.out.Flush()
+	c.stream.Close()
+	c.release()
+}
+
+// enter begins to serve the connection, if there is room for it.
+func (s *Server) enter(ctx context.Context, c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil || s.open >= s.Connections && !s.makeRoom() {
+		return false
+	}
+	c.session = s.Registry.Connect(s.Boot(), c.peer)
+	s.conns[c] = struct{}{}
+	s.open++
+	s.group.Go(func() {
+		c.serve()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.open--
+		s.dismiss(c)
+	})
+	return true
+}
+
+// makeRoom hangs up on a connection that owns nothing and has not been heard of for a lease: who opens
+// connections and says nothing must not keep others out.
+func (s *Server) makeRoom() bool {
+	at := s.Boot()
+	for c := range s.conns {
+		if !c.evicted && s.Registry.Idle(c.session, at) {
+			c.evicted = true
+			c.stream.Close()
+			return true
+		}
+	}
+	return false
+}
+
+// dismiss forgets a connection that has ended, unless the exit of its process still matters.
+func (s *Server) dismiss(c *conn) {
+	if c.watched && s.Registry.Watched(c.session) {
+		return
+	}
+	delete(s.conns, c)
+	if err := c.release(); err != nil {
+		s.Log.Warn("let go of a peer's process", "error", err)
+	}
+}
