@@ -6,7 +6,7 @@
 set -euo pipefail
 
 packages=(prometheus promtool prometheus-alertmanager)
-programs=(prometheus promtool prometheus-alertmanager)
+programs=(prometheus promtool alertmanager)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/finalizer-watchdog/prometheus
 
 fail() {
@@ -20,6 +20,20 @@ complete() {
     for program in "${programs[@]}"; do
         "$1/$program" --version >/dev/null 2>&1 || return 1
     done
+}
+
+# alertmanager prints a program that starts Debian's Alertmanager, which reads its templates from /usr/share only: it
+# is given one of its own, that no other process sees.
+alertmanager() {
+    cat <<'END'
+#!/bin/sh
+here=$(dirname "$0")
+user=$([ "$(id -u)" = 0 ] || echo --map-root-user)
+# shellcheck disable=SC2086 # no word at all for root
+exec unshare --mount $user sh -c '
+    mount -t tmpfs none /usr/share && mkdir /usr/share/prometheus || exit 1
+    cp -r "$0/templates" /usr/share/prometheus/alertmanager && exec "$0/prometheus-alertmanager" "$@"' "$here" "$@"
+END
 }
 
 # mirror prints where this machine gets Debian's packages from.
@@ -66,8 +80,15 @@ apt-get update -qq
 for package in "$work"/debs/*.deb; do
     dpkg -x "$package" "$work/root"
 done
-complete "$work/root/usr/bin" || fail "the unpacked programs do not run on this machine"
+new=$work/root/usr/bin
+alertmanager >"$new/alertmanager"
+chmod 755 "$new/alertmanager"
+mv "$work/root/usr/share/prometheus/alertmanager" "$new/templates"
+complete "$new" || fail "the unpacked programs do not run on this machine"
+rm -rf "$cache/templates"
+for part in templates prometheus-alertmanager "${programs[@]}"; do
+    mv -f "$new/$part" "$cache/$part"
+done
 for program in "${programs[@]}"; do
-    mv -f "$work/root/usr/bin/$program" "$cache/$program"
     "$cache/$program" --version | sed 1q
 done
