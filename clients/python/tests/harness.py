@@ -169,7 +169,10 @@ class Fake:
             try:
                 conn, _ = self.listener.accept()
             except OSError:
-                return
+                if self.listener.fileno() < 0:
+                    return
+                time.sleep(0.01)  # out of descriptors, as a test may make it
+                continue
             self.connections += 1
             self.open.append(conn)
             threading.Thread(target=self.talk, args=(conn,), daemon=True).start()

@@ -148,7 +148,7 @@ class Calls(unittest.TestCase):
                                      hello=[{"ok": True, "lease_s": 1, "beat_s": 0.1}])
         for job in range(200):
             client.own(job, run=1)
-        self.assertEqual(1, len([t for t in harness.own_threads() if t is client._thread]))
+        self.assertEqual(1, len([t for t in harness.own_threads() if t is client._link._thread]))
         self.assertEqual(1, len(script.asked("hello")))
         before = len(script.asked("beat"))
         time.sleep(0.5)
@@ -216,7 +216,7 @@ class Calls(unittest.TestCase):
         o = client.mark(1, run=2)
         client.close()
         client.close()
-        self.assertFalse(client._thread.is_alive())
+        self.assertIsNone(client._link._thread)
         self.assertEqual((UNKNOWN, False), (o.check().state, o.revoked.is_set()))
         o.clear()
         with self.assertLogs("finalizer_liveness", logging.WARNING):

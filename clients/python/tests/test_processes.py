@@ -112,7 +112,7 @@ class Processes(unittest.TestCase):
         program = """
             import os
             import finalizer_liveness as f
-            f.default_client()._timeout = 5
+            f._default['client'] = f.Client(timeout=5)
             workers = []
             for job in range(3):
                 pid = os.fork()

@@ -1,0 +1,287 @@
+"""What a host program does to a client that lives in it: signals, locks that are held, threads that die, descriptors
+that run out, arguments that are none."""
+
+import ctypes
+import gc
+import itertools
+import logging
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import unittest
+
+import harness
+from finalizer_liveness import OK, UNKNOWN, Client
+
+BOUND = 0.05
+SLACK = 0.2
+
+
+class SoftTimeLimit(Exception):
+    """What a supervisor's signal handler raises in the main thread."""
+
+
+class Hostile(unittest.TestCase):
+    def served(self, timeout=harness.PATIENT, **answers):
+        script = harness.Script(**answers)
+        fake = harness.Fake(script)
+        self.addCleanup(fake.close)
+        return script, harness.marked(self, fake, timeout=timeout)
+
+    def after(self, seconds, call):
+        """Run call in a signal handler of this thread."""
+        def handle(*_):
+            call()
+
+        before = signal.signal(signal.SIGALRM, handle)
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
+
+    def test_what_a_busy_client_is_told_is_done_later(self):
+        script, client = self.served(BOUND, mark=[{"ok": True, "token": t} for t in range(1, 9)])
+        first, second = client.own(1, run=2), client.mark(2, run=2)
+        harness.until(lambda: first.granted and second.granted)
+        third = []
+        with client._link:
+            for call in (lambda: third.append(client.own(3, run=2)), first.clear, lambda: client.clear(2),
+                         lambda: third[0].step("merge"), first.adopt, lambda: client.is_owned(1)):
+                self.assertLess(harness.spent(call), BOUND + SLACK)
+            self.assertEqual((UNKNOWN, True), (third[0].check().state, third[0].check().proceed))
+        harness.until(lambda: third[0].granted and len(script.asked("clear")) == 2 and script.asked("step"))
+        harness.until(lambda: third[0].check().state == OK)
+        self.assertTrue(client.is_owned(3))
+
+    def test_calls_of_a_signal_handler_within_calls(self):
+        script, client = self.served(BOUND, mark=[{"ok": True, "token": t} for t in range(1, 100000)])
+        calls = 0
+
+        def handle():
+            nonlocal calls
+            calls += 1
+            with client.own("within", run=calls) as o:
+                o.check()
+            signal.setitimer(signal.ITIMER_REAL, 0.0007)
+
+        self.after(0.0007, handle)
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            with client.own(1, run=2) as o:
+                o.step("merge")
+                o.check()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.assertGreater(calls, 5)
+        harness.until(lambda: not client._link.talk.book.owned)
+        self.assertEqual(OK, client.own(3, run=2).check(timeout=5).state)
+
+    def test_a_finalizer_of_the_garbage_collector_within_calls(self):
+        script, client = self.served()
+
+        class Dropped:
+            def __del__(self):
+                client.clear(1)
+                client.own(2, run=2).clear()
+
+        o = client.mark(1, run=2)
+        threshold = gc.get_threshold()
+        self.addCleanup(gc.set_threshold, *threshold)
+        gc.set_threshold(1, 1, 1)
+        for _ in range(50):
+            cycle = Dropped()
+            cycle.itself = cycle
+            del cycle
+            with client.own(3, run=2) as other:
+                other.check(timeout=BOUND)
+        gc.set_threshold(*threshold)
+        gc.collect()
+        harness.until(lambda: not client._link.talk.book.owned)
+        self.assertFalse(o.revoked.is_set())
+
+    def test_close_of_a_signal_handler_within_a_call(self):
+        _, client = self.served(BOUND)
+        client.mark(1, run=2)
+        self.after(0.02, client.close)
+        with client._link:
+            began = time.monotonic()
+            while time.monotonic() - began < 0.05:
+                pass
+        client.close()
+        self.assertIsNone(client._link._thread)
+
+    def test_what_a_signal_handler_raises_is_the_callers(self):
+        _, client = self.served(check=[{"ok": True, "hold_s": 1}, None], clear=[None])
+        o = client.own(1, run=2)
+
+        def interrupt():
+            raise SoftTimeLimit
+
+        for call in (o.check, o.clear):
+            self.after(0.05, interrupt)
+            with self.assertRaises(SoftTimeLimit):
+                call()
+        harness.until(lambda: o._clearing)
+
+    def test_a_mark_that_a_signal_handler_breaks_off_owns_nothing(self):
+        script, client = self.served(mark=[None])
+
+        def interrupt():
+            raise SoftTimeLimit
+
+        self.after(0.05, interrupt)
+        with self.assertRaises(SoftTimeLimit):
+            client.own(1, run=2)
+        self.assertTrue(all(o._clearing for o in client._link.talk.book.owned))
+
+    def test_a_thread_that_died_is_noticed(self):
+        script, client = self.served()
+        o = client.mark(1, run=2)
+        thread = client._link._thread
+        hook, threading.excepthook = threading.excepthook, lambda args: None
+        self.addCleanup(setattr, threading, "excepthook", hook)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+        harness.until(lambda: not thread.is_alive())
+        with self.assertLogs("finalizer_liveness", logging.ERROR):
+            harness.until(lambda: o.check(timeout=0.5).state == OK)
+        self.assertEqual([None, 42], [m.get("token") for m in script.asked("mark")])
+        self.assertEqual(1, len(harness.own_threads()))
+
+    def test_a_log_handler_that_raises_ends_nothing(self):
+        class Broken(logging.Handler):
+            def handle(self, record):
+                raise RuntimeError("the disk is full")
+
+        broken = Broken()
+        logging.getLogger("finalizer_liveness").addHandler(broken)
+        self.addCleanup(logging.getLogger("finalizer_liveness").removeHandler, broken)
+        event = {"event": "revoked", "job": "1", "token": 42, "reason": "backstop"}
+        _, client = self.served(step=[[event, {"ok": True}], {"ok": True}], mark=[{"ok": True, "token": 42}, {"ok": True, "token": 43}])
+        o = client.mark(1, run=2)
+        o.step("merge")
+        self.assertTrue(o.revoked.wait(5))
+        self.assertFalse(client.mark(1.5, run=2).granted)
+        self.assertEqual(OK, client.mark(2, run=2).check().state)
+        self.assertTrue(client._link._thread.is_alive())
+
+    def test_a_fault_of_its_own_is_told_once_a_second(self):
+        _, client = self.served()
+        o = client.mark(1, run=2)
+        client._link.talk.check = None
+        with self.assertLogs("finalizer_liveness") as logs:
+            began = time.monotonic()
+            for _ in range(200):
+                self.assertEqual((UNKNOWN, False), (o.check().state, o.check().proceed))
+            most = 2 + (time.monotonic() - began)
+        self.assertLess(len(logs.output), most)
+        self.assertIn("Traceback", logs.output[0])
+
+    def test_a_stranger_to_every_session_asks_no_more_than_once_a_beat(self):
+        script, client = self.served(check=[{"ok": False, "error": "not-owner"}])
+        client.mark(1, run=2)
+        time.sleep(0.5)
+        self.assertLess(len(script.asked("mark")), 3)
+
+    def test_who_is_refused_again_and_again_is_not_remembered_for_ever(self):
+        _, client = self.served(mark=[{"ok": False, "error": "owned"}])
+        logging.getLogger("finalizer_liveness").disabled = True
+        self.addCleanup(setattr, logging.getLogger("finalizer_liveness"), "disabled", False)
+        for job in range(1200):
+            client.mark(job, run=1)
+        self.assertLessEqual(len(client._link.talk.book.refused), 1000)
+
+    def test_descriptors_that_run_out(self):
+        script, client = self.served(BOUND)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        with self.assertLogs("finalizer_liveness", logging.WARNING) as logs:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+            o = client.mark(1, run=2)
+            for _ in range(20):
+                self.assertTrue(o.check(), "there never was protection")
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.assertIn("no thread can be started", logs.output[0])
+        self.assertEqual(1, len(logs.output))
+        harness.until(lambda: o.check().state == OK)
+
+    def test_no_connection_for_want_of_descriptors_is_a_watchdog_that_is_away(self):
+        fake = harness.Fake(harness.Script())
+        self.addCleanup(fake.close)
+        client = harness.marked(self, fake)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        with self.assertLogs("finalizer_liveness", logging.INFO) as logs:
+            heard = client._link.bell.hang()
+            client._link.bell.hang = lambda: heard
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+            o = client.mark(1, run=2)
+            harness.until(lambda: client._link.talk.away)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            harness.until(lambda: o.granted)
+        self.assertNotIn("Traceback", "".join(logs.output))
+
+    def test_a_host_that_dies_of_broken_pipes(self):
+        """As a program does that gave SIGPIPE its default back."""
+        fake = harness.Fake(lambda lines, out: harness.Script()(itertools.islice(lines, 3), out))
+        self.addCleanup(fake.close)
+        program = """
+            import signal, time
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            import finalizer_liveness as f
+            link = f.mark(1, run=2)._link
+            with link:  # which the thread needs to see that the watchdog has hung up
+                session = link.talk.session
+                while session is not None and not session.ended:
+                    session.ask("beat", {})
+                    session.flush()
+                    time.sleep(0.01)
+        """
+        env = dict(os.environ, PYTHONPATH=str(harness.ROOT / "clients" / "python"), WATCHDOG_SOCKET=fake.socket)
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=env, capture_output=True, text=True, timeout=20)
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+
+    def test_none_is_no_text(self):
+        script, client = self.served(mark=[{"ok": True, "token": 42}, {"ok": True, "token": 43}])
+        client.own(1, run=2, stage=None, task=None, key=None)
+        client.own(1, run=2, key=None)
+        first, second = script.asked("mark")
+        self.assertEqual({"op", "id", "job", "run", "key", "role"}, set(first))
+        self.assertNotEqual(first["key"], second["key"], "they are rivals")
+
+    def test_settings_that_are_none(self):
+        for options, named in (({"lease": "15"}, "lease"), ({"lease": -1}, "lease"), ({"lease": True}, "lease"),
+                               ({"timeout": None}, "timeout"), ({"timeout": -1}, "timeout"),
+                               ({"timeout": float("nan")}, "timeout"), ({"on_unknown": "wait"}, "on_unknown")):
+            with self.subTest(options), self.assertRaisesRegex(ValueError, "%s is .*%s" % (named, list(options.values())[0])):
+                Client("/nowhere", **options)
+        Client("/nowhere", timeout=0).own(1, run=1).clear()
+
+    def test_an_id_that_is_none_is_named(self):
+        _, client = self.served()
+
+        class Unprintable:
+            def __repr__(self):
+                raise ValueError
+
+        for job, run, said in ((None, 2, "its job is None"), (1, 2.5, "its run is 2.5"), (Unprintable(), 2, "its job is <Unprintable")):
+            with self.assertLogs("finalizer_liveness", logging.WARNING) as logs:
+                client.mark(job, run=run)
+            self.assertIn(said, logs.output[0])
+
+    def test_a_fork_while_an_event_is_being_set(self):
+        _, client = self.served()
+        o = client.mark(1, run=2)
+        with o.revoked._cond:  # as the thread has it for a moment
+            pid = os.fork()
+            if pid == 0:
+                threading.Timer(5, os._exit, (1,)).start()
+                o.revoked.wait(0)
+                os._exit(0)
+        self.assertEqual(0, os.waitpid(pid, 0)[1])
+
+
+if __name__ == "__main__":
+    unittest.main()
