@@ -12,6 +12,7 @@ type Promise struct {
 	Job   watchdog.JobID
 	Token uint64
 	Role  watchdog.Role
+	UID   int
 	Until time.Duration // the end of the hold that is about to be promised
 	Ask   bool          // the database has to confirm the ownership first; then check again
 	Keep  bool          // the state file has to know the hold first; then call Kept
@@ -39,7 +40,7 @@ func (r *Registry) Check(s *Session, at time.Duration, req *protocol.Request) (p
 	if req.Hold != 0 {
 		length = min(length, req.Hold)
 	}
-	p := Promise{Job: o.entry.job, Token: o.token, Role: o.role, Until: at + length}
+	p := Promise{Job: o.entry.job, Token: o.token, Role: o.role, UID: s.peer.UID, Until: at + length}
 	if !o.confirmed {
 		if o.askedAt == 0 {
 			o.askedAt = at
@@ -48,7 +49,7 @@ func (r *Registry) Check(s *Session, at time.Duration, req *protocol.Request) (p
 		return protocol.Reply{}, p
 	}
 	if h.token != o.token {
-		*h = hold{token: o.token}
+		*h = hold{token: o.token, uid: s.peer.UID}
 	}
 	h.until = max(h.until, p.Until)
 	p.Keep = p.Until > h.kept
@@ -86,7 +87,8 @@ func (r *Registry) Restore(holds []Hold, unknown time.Duration) {
 	r.heldAll = unknown
 	for _, h := range holds {
 		e := r.entry(h.Job)
-		e.holds[slot(h.Role)] = hold{until: h.Until, token: h.Token, kept: h.Until}
+		e.holds[slot(h.Role)] = hold{until: h.Until, token: h.Token, uid: h.UID, kept: h.Until}
+		e.newest[slot(h.Role)] = given{h.Token, h.UID}
 		r.tidy(e, 0)
 	}
 }
@@ -100,7 +102,7 @@ func (r *Registry) Holds(at time.Duration) []Hold {
 	for _, e := range r.jobs {
 		for i, role := range []watchdog.Role{watchdog.Finalizer, watchdog.Worker} {
 			if h := e.holds[i]; at < h.until {
-				holds = append(holds, Hold{Job: e.job, Token: h.token, Role: role, Until: h.until + r.cfg.Hold})
+				holds = append(holds, Hold{Job: e.job, Token: h.token, Role: role, UID: h.uid, Until: h.until + r.cfg.Hold})
 			}
 		}
 	}

@@ -20,7 +20,8 @@
 // # Invariants
 //
 //   - Tokens only grow, also over restarts: a block of them is reserved on disk before the first is given.
-//   - A job is owned under the newest of its tokens; each older one is revoked.
+//   - A job is owned under the newest of its tokens; each older one is revoked. A token names one ownership: it
+//     is resumed by its user alone, for the job, run and role for which it was given.
 //   - A hold is in memory and on disk before its check is answered, and nobody else is granted the job,
 //     nor is it revoked, while it runs.
 //   - Revocation is compare-and-set on the claim that was judged, under the same mutex as every mark,

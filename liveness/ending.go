@@ -31,6 +31,7 @@ func (r *Registry) Endings() []Ending {
 func (r *Registry) end(o *ownership, at time.Duration, how string) {
 	o.entry.slots[slot(o.role)] = nil
 	delete(o.session.owned, o.token)
+	delete(r.tokens, o.token)
 	r.total--
 	if o.role == watchdog.Finalizer {
 		r.owned--

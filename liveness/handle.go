@@ -93,7 +93,7 @@ func (c *conn) check(at time.Duration, req *protocol.Request) protocol.Reply {
 	if need.Keep {
 		// Rounded up by as much again, so that not each of many checks in a row is written.
 		until := need.Until + reply.Hold
-		if !c.keep(Hold{Job: need.Job, Token: need.Token, Role: need.Role, Until: until}) {
+		if !c.keep(Hold{Job: need.Job, Token: need.Token, Role: need.Role, UID: need.UID, Until: until}) {
 			return refuse(protocol.Unavailable, "", "the hold could not be written to the state file")
 		}
 		c.srv.Registry.Kept(need, until)

@@ -108,25 +108,39 @@ func (r *Registry) resume(s *Session, at time.Duration, req *protocol.Request, e
 	if req.Token > r.token {
 		return refuse(protocol.BadRequest, "token", "was never given"), "refused"
 	}
+	if o := r.tokens[req.Token]; o != nil {
+		return r.rejoin(s, o, req)
+	}
 	if e == nil {
 		return r.grant(s, at, req, req.Token)
 	}
-	o := e.slots[slot(watchdog.Role(req.Role))]
-	switch {
-	case o != nil && o.token == req.Token && o.session.peer.UID != s.peer.UID:
-		return refuse(protocol.NotOwner, "", "another user marked it"), "refused"
-	case o != nil && o.token == req.Token && o.run != watchdog.RunID(req.Run):
-		return refuse(protocol.BadRequest, "run", "is not the run that was marked under this token"), "refused"
-	case o != nil && o.token == req.Token:
-		r.move(o, s)
-		return protocol.Reply{Token: o.token}, "resumed"
-	case req.Token < e.newestOf(req.Role):
+	i := slot(watchdog.Role(req.Role))
+	switch last := e.newest[i]; {
+	case req.Token < last.token:
 		return revoked(reasonSuperseded), "revoked"
+	case req.Token == last.token && last.uid != s.peer.UID:
+		return refuse(protocol.NotOwner, "", "another user marked it"), "refused"
 	}
-	if o != nil {
+	if o := e.slots[i]; o != nil {
 		r.supersede(o, at, o.stateAt(at))
 	}
 	return r.grant(s, at, req, req.Token)
+}
+
+// rejoin brings a token that is known into the session, for whom and for what it was given.
+func (r *Registry) rejoin(s *Session, o *ownership, req *protocol.Request) (protocol.Reply, string) {
+	switch {
+	case o.session.peer.UID != s.peer.UID:
+		return refuse(protocol.NotOwner, "", "another user marked it"), "refused"
+	case o.entry.job != watchdog.JobID(req.Job):
+		return refuse(protocol.BadRequest, "job", "is not the job that was marked under this token"), "refused"
+	case o.run != watchdog.RunID(req.Run):
+		return refuse(protocol.BadRequest, "run", "is not the run that was marked under this token"), "refused"
+	case o.role != watchdog.Role(req.Role):
+		return refuse(protocol.BadRequest, "role", "is not the role that was marked under this token"), "refused"
+	}
+	r.move(o, s)
+	return protocol.Reply{Token: o.token}, "resumed"
 }
 
 // grant gives the job to the session, under a new token unless one is resumed.
@@ -147,7 +161,8 @@ func (r *Registry) grant(s *Session, at time.Duration, req *protocol.Request, to
 		role: watchdog.Role(req.Role), task: req.Task, stage: req.Stage, token: token, markedAt: at,
 		provisional: resumed}
 	e.slots[slot(o.role)] = o
-	e.newest[slot(o.role)] = token
+	e.newest[slot(o.role)] = given{token, s.peer.UID}
+	r.tokens[token] = o
 	r.attach(o, s)
 	r.total++
 	if o.role == watchdog.Finalizer {
@@ -160,8 +175,6 @@ func (r *Registry) grant(s *Session, at time.Duration, req *protocol.Request, to
 	}
 	return protocol.Reply{Token: token}, "granted"
 }
-
-func (e *entry) newestOf(role string) uint64 { return e.newest[slot(watchdog.Role(role))] }
 
 // move hangs the ownership on another session: the token is good there from now on, and only there.
 func (r *Registry) move(o *ownership, to *Session) {

@@ -51,6 +51,7 @@ type Registry struct {
 
 	mu       sync.Mutex
 	jobs     map[watchdog.JobID]*entry
+	tokens   map[uint64]*ownership
 	sessions map[*Session]struct{} // of living processes
 	shortest time.Duration         // the shortest lease among them
 	tickedAt time.Duration
@@ -72,7 +73,7 @@ type Registry struct {
 type entry struct {
 	job     watchdog.JobID
 	slots   [2]*ownership // by slot()
-	newest  [2]uint64     // the newest token given for it, by slot
+	newest  [2]given      // the newest token for it, by slot
 	holds   [2]hold       // by slot
 	cleared clear
 	reaping []revocation // by a reap whose outcome is not known yet
@@ -96,7 +97,14 @@ type revocation struct {
 type hold struct {
 	until time.Duration
 	token uint64        // whose
+	uid   int           // whose
 	kept  time.Duration // the end that the state file knows
+}
+
+// given is a token and the user to whom it was given.
+type given struct {
+	token uint64
+	uid   int
 }
 
 type clear struct {
@@ -135,6 +143,7 @@ func NewRegistry(cfg Config, last, bound uint64) *Registry {
 		cfg:      cfg,
 		deaths:   make(chan struct{}, 1),
 		jobs:     make(map[watchdog.JobID]*entry),
+		tokens:   make(map[uint64]*ownership),
 		sessions: make(map[*Session]struct{}),
 		shortest: cfg.Lease,
 		token:    last,

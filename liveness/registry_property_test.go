@@ -209,7 +209,7 @@ func (m *reference) invariants(rt *rapid.T) {
 			total++
 			require.Equal(rt, i, slot(o.role))
 			require.Same(rt, o, o.session.owned[o.token])
-			require.LessOrEqual(rt, o.token, e.newest[i])
+			require.LessOrEqual(rt, o.token, e.newest[i].token)
 			if o.role == watchdog.Finalizer {
 				owned++
 			}

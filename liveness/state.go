@@ -21,6 +21,7 @@ type Hold struct {
 	Job   watchdog.JobID
 	Token uint64
 	Role  watchdog.Role
+	UID   int           // of the holder
 	Until time.Duration // 0: it has ended
 }
 
@@ -62,6 +63,7 @@ type record struct {
 	Job   watchdog.JobID `json:"job,omitempty"`
 	Token uint64         `json:"token,omitempty"`
 	Role  watchdog.Role  `json:"role,omitempty"`
+	UID   int            `json:"uid,omitempty"`
 	Until float64        `json:"until,omitempty"` // seconds
 }
 
@@ -114,7 +116,7 @@ func readState(path, boot string, at time.Duration) (Recovered, error) {
 		found.Bound = max(found.Bound, r.Bound)
 		same = same || r.Boot == boot
 		if until := time.Duration(r.Until * float64(time.Second)); r.Job != "" {
-			holds[who{r.Job, r.Role}] = Hold{Job: r.Job, Token: r.Token, Role: r.Role, Until: until}
+			holds[who{r.Job, r.Role}] = Hold{Job: r.Job, Token: r.Token, Role: r.Role, UID: r.UID, Until: until}
 		}
 	}
 	for _, h := range holds {
@@ -164,7 +166,7 @@ func (s *State) Keep(h Hold) error {
 }
 
 func recordOf(h Hold) record {
-	return record{Job: h.Job, Token: h.Token, Role: h.Role, Until: h.Until.Seconds()}
+	return record{Job: h.Job, Token: h.Token, Role: h.Role, UID: h.UID, Until: h.Until.Seconds()}
 }
 
 func (s *State) append(r record) error {

@@ -30,7 +30,7 @@ func TestStateOutlivesTheWatchdog(t *testing.T) {
 	path := statePath(t)
 	s, found := openState(t, path, 0, time.Time{})
 	assert.Equal(t, Recovered{}, found)
-	running := Hold{Job: "1914", Token: 42, Role: watchdog.Finalizer, Until: time.Hour}
+	running := Hold{Job: "1914", Token: 42, Role: watchdog.Finalizer, UID: 1000, Until: time.Hour}
 	require.NoError(t, s.Keep(running))
 	require.NoError(t, s.Keep(Hold{Job: "1915", Token: 43, Role: watchdog.Finalizer, Until: time.Minute}))
 	require.NoError(t, s.Keep(Hold{Job: "1916", Token: 44, Role: watchdog.Worker, Until: time.Hour}))
