@@ -91,7 +91,8 @@ func TestResume(t *testing.T) {
 
 func TestResumeAfterARestartIsProvisional(t *testing.T) {
 	w := newWorld(t)
-	token := w.connect(1000).mark("1914", "2207", "").Token
+	before := w.connect(1000)
+	other, token := before.mark("1916", "2301", "").Token, before.mark("1914", "2207", "").Token
 	w.Registry = w.registry(1<<20, 1<<21)
 	a := w.connect(1000)
 	require.Nil(t, a.resume("1914", "2207", token).Err)
@@ -105,10 +106,10 @@ func TestResumeAfterARestartIsProvisional(t *testing.T) {
 	assert.Greater(t, fresh, uint64(1<<20), "no token twice")
 
 	c := w.connect(1000)
-	require.Nil(t, c.resume("1916", "2301", token).Err)
+	require.Nil(t, c.resume("1916", "2301", other).Err)
 	w.Observe(w.instant(), []watchdog.JobID{"1916"}, nil)
-	assert.Equal(t, []protocol.Event{{Job: "1916", Token: token, Reason: "closed"}}, c.told)
-	assert.Equal(t, "revoked closed", code(c.check("1916", token)))
+	assert.Equal(t, []protocol.Event{{Job: "1916", Token: other, Reason: "closed"}}, c.told)
+	assert.Equal(t, "revoked closed", code(c.check("1916", other)))
 }
 
 func TestTheNewestOfTwoResumedTokensWins(t *testing.T) {
