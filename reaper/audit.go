@@ -17,6 +17,9 @@ func (r *Reaper) audit(what string, j watchdog.Judged, at watchdog.Instant, more
 	}
 	if o := j.Claim.Owner; o != nil {
 		line = append(line, "owner", o.Name, "owner_state", o.State, "proof", o.Proof, "pid", o.PID)
+		if o.Step != "" {
+			line = append(line, "step", o.Step)
+		}
 	}
 	if w := j.Claim.Worker; w != nil {
 		line = append(line, "worker", w.Name, "worker_state", w.State, "worker_proof", w.Proof)
