@@ -18,6 +18,9 @@ missing() {
     command -v pgbouncer >/dev/null || echo pgbouncer
     command -v python3 >/dev/null || echo python3
     command -v promtool >/dev/null || echo prometheus
+    command -v curl >/dev/null || echo curl # for the commands of the runbooks
+    command -v jq >/dev/null || echo jq
+    command -v npm >/dev/null || echo npm # for Grafana's types, in make test-all
 }
 
 fail() {
@@ -46,7 +49,7 @@ tidy() {
 
 packages=$(missing | xargs)
 if [ -z "$packages" ]; then
-    echo "install-test-deps: gcc, PostgreSQL, PgBouncer, Python and promtool are here"
+    echo "install-test-deps: gcc, PostgreSQL, PgBouncer, Python, promtool, curl, jq and npm are here"
     exit 0
 fi
 

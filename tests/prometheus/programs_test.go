@@ -17,8 +17,6 @@ import (
 	"github.com/finalizer-watchdog/watchdog/tests/program"
 )
 
-func TestMain(m *testing.M) { os.Exit(program.Run(m)) }
-
 // shipped is a file of deploy.
 func shipped(t testing.TB, name string) string {
 	t.Helper()
