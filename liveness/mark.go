@@ -55,6 +55,9 @@ func (r *Registry) mark(s *Session, at time.Duration, req *protocol.Request, new
 func (r *Registry) meet(s *Session, at time.Duration, req *protocol.Request, e *entry, newest *watchdog.RunID) (protocol.Reply, string, bool) {
 	o := e.slots[slot(watchdog.Role(req.Role))]
 	if o != nil && o.run == watchdog.RunID(req.Run) && o.sameKey(s, req.Key) && o.stateAt(at) != watchdog.Dead {
+		if o.leftBehind(s) {
+			return taken(o, at), "owned", true
+		}
 		r.move(o, s)
 		return protocol.Reply{Token: o.token}, "again", true
 	}
@@ -90,6 +93,13 @@ func (o *ownership) sameKey(s *Session, key string) bool {
 	return o.session == s || key != "" && o.session.peer.UID == s.peer.UID
 }
 
+// leftBehind reports whether the owner has connected again since the session: what is heard in it now was sent
+// before, and lay unread while the watchdog stood still. It must not take the ownership from the session that
+// lives.
+func (o *ownership) leftBehind(s *Session) bool {
+	return o.session.connected && o.session.number > s.number
+}
+
 // supersede ends an ownership in favour of a newer one.
 func (r *Registry) supersede(o *ownership, at time.Duration, state watchdog.State) {
 	switch state {
@@ -109,7 +119,7 @@ func (r *Registry) resume(s *Session, at time.Duration, req *protocol.Request, e
 		return refuse(protocol.BadRequest, "token", "was never given"), "refused"
 	}
 	if o := r.tokens[req.Token]; o != nil {
-		return r.rejoin(s, o, req)
+		return r.rejoin(s, at, o, req)
 	}
 	if e == nil {
 		return r.grant(s, at, req, req.Token)
@@ -128,7 +138,7 @@ func (r *Registry) resume(s *Session, at time.Duration, req *protocol.Request, e
 }
 
 // rejoin brings a token that is known into the session, for whom and for what it was given.
-func (r *Registry) rejoin(s *Session, o *ownership, req *protocol.Request) (protocol.Reply, string) {
+func (r *Registry) rejoin(s *Session, at time.Duration, o *ownership, req *protocol.Request) (protocol.Reply, string) {
 	switch {
 	case o.session.peer.UID != s.peer.UID:
 		return refuse(protocol.NotOwner, "", "another user marked it"), "refused"
@@ -138,6 +148,8 @@ func (r *Registry) rejoin(s *Session, o *ownership, req *protocol.Request) (prot
 		return refuse(protocol.BadRequest, "run", "is not the run that was marked under this token"), "refused"
 	case o.role != watchdog.Role(req.Role):
 		return refuse(protocol.BadRequest, "role", "is not the role that was marked under this token"), "refused"
+	case o.leftBehind(s):
+		return taken(o, at), "owned"
 	}
 	r.move(o, s)
 	return protocol.Reply{Token: o.token}, "resumed"
@@ -158,8 +170,7 @@ func (r *Registry) grant(s *Session, at time.Duration, req *protocol.Request, to
 	}
 	e := r.entry(watchdog.JobID(req.Job))
 	o := &ownership{entry: e, session: s, run: watchdog.RunID(req.Run), key: req.Key,
-		role: watchdog.Role(req.Role), task: req.Task, stage: req.Stage, token: token, markedAt: at,
-		provisional: resumed}
+		role: watchdog.Role(req.Role), task: req.Task, stage: req.Stage, token: token, markedAt: at}
 	e.slots[slot(o.role)] = o
 	e.newest[slot(o.role)] = given{token, s.peer.UID}
 	r.tokens[token] = o

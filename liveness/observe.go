@@ -7,7 +7,7 @@ import (
 // Observe takes in what the database holds of the jobs that were asked for; rows has those that exist. At
 // is an instant before the read: what was marked after it is left alone, for the rows may be older than
 // the mark. Whoever owns a job that is not open under its run loses it; the others are confirmed if a
-// check or a resume waits for that.
+// check waits for that.
 func (r *Registry) Observe(at watchdog.Instant, asked []watchdog.JobID, rows []watchdog.Job) {
 	found := make(map[watchdog.JobID]*watchdog.Job, len(rows))
 	for i := range rows {
@@ -34,9 +34,7 @@ func (r *Registry) compare(o *ownership, at watchdog.Instant, row *watchdog.Job)
 		return
 	}
 	r.learn(o, at, *row)
-	if o.provisional || o.askedAt != 0 && o.askedAt <= at.Boot {
-		o.confirmed, o.provisional = true, false
-	}
+	o.confirmed = o.confirmed || o.askedAt != 0 && o.askedAt <= at.Boot
 }
 
 // learn takes in what an open row says about the job that o owns under that row's run.

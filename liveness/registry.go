@@ -49,12 +49,13 @@ type Registry struct {
 	cfg    Config
 	deaths chan struct{}
 
-	mu       sync.Mutex
-	jobs     map[watchdog.JobID]*entry
-	tokens   map[uint64]*ownership
-	sessions map[*Session]struct{} // of living processes
-	shortest time.Duration         // the shortest lease among them
-	tickedAt time.Duration
+	mu        sync.Mutex
+	jobs      map[watchdog.JobID]*entry
+	tokens    map[uint64]*ownership
+	sessions  map[*Session]struct{} // of living processes
+	connected uint64                // how many sessions there ever were
+	shortest  time.Duration         // the shortest lease among them
+	tickedAt  time.Duration
 
 	token uint64 // the last given
 	bound uint64 // no token above it is given, or believed
@@ -122,12 +123,11 @@ type ownership struct {
 	stage   string
 	token   uint64
 
-	markedAt    time.Duration
-	guarded     bool          // its job's row was seen in a guarded stage
-	confirmed   bool          // the database holds the job open under its run
-	provisional bool          // resumed, and not confirmed yet
-	askedAt     time.Duration // when its first check asked the database
-	noHold      time.Duration // its job's backstop: no hold is given from there on; 0: not known
+	markedAt  time.Duration
+	guarded   bool          // its job's row was seen in a guarded stage
+	confirmed bool          // the database holds the job open under its run
+	askedAt   time.Duration // when its first check asked the database
+	noHold    time.Duration // its job's backstop: no hold is given from there on; 0: not known
 
 	step      string
 	stepUntil time.Duration

@@ -3,10 +3,12 @@ package liveness
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/finalizer-watchdog/watchdog"
 	"github.com/finalizer-watchdog/watchdog/protocol"
 )
 
@@ -66,4 +68,37 @@ func TestAHoldIsItsHoldersAlsoAfterTheOwnershipEnded(t *testing.T) {
 		stranger.clear("1914", token)
 		assert.NotZero(t, w.look("1914", "2207").HoldUntil, name)
 	}
+}
+
+// TestWhatLayUnreadTakesNothingBack is about an owner that gave its connection up while the watchdog stood still, and
+// connected again: the watchdog may read the new connection first, and the marks on the old one last.
+func TestWhatLayUnreadTakesNothingBack(t *testing.T) {
+	w := newWorld(t)
+	old, lives := w.connect(1000), w.connect(1000)
+	token := lives.mark("1914", "2207", "t-7").Token
+	assert.Equal(t, protocol.Owned, old.mark("1914", "2207", "t-7").Err.Code)
+	assert.Equal(t, protocol.Owned, old.resume("1914", "2207", token).Err.Code)
+	w.Hangup(old.Session, w.at)
+	w.pass(2*lease, lives)
+	assert.Equal(t, watchdog.Connected, w.look("1914", "2207").Owner.State)
+	assert.Equal(t, "ok", code(lives.check("1914", token)))
+
+	older := w.connect(1000)
+	w.Hangup(lives.Session, w.at)
+	assert.Equal(t, token, older.mark("1914", "2207", "t-7").Token, "and whoever hung up is left behind by anyone")
+}
+
+// TestTheFirstCheckUnderAResumedTokenAsksTheDatabase is about a job that was run again between the comparison that
+// follows each resumption, and the first check.
+func TestTheFirstCheckUnderAResumedTokenAsksTheDatabase(t *testing.T) {
+	w := newWorld(t)
+	w.Registry = w.registry(100, 200)
+	a := w.connect(1000)
+	require.Nil(t, a.resume("1914", "2207", 42).Err)
+	w.Observe(w.instant(), []watchdog.JobID{"1914"}, []watchdog.Job{w.row("1914", "2207")})
+	w.pass(time.Second, a)
+	_, need := w.Check(a.Session, w.at, &protocol.Request{Job: "1914", Token: 42})
+	assert.True(t, need.Ask)
+	w.Observe(w.instant(), []watchdog.JobID{"1914"}, []watchdog.Job{w.row("1914", "2208")})
+	assert.Equal(t, "revoked closed", code(a.check("1914", 42)))
 }

@@ -18,6 +18,7 @@ type Peer struct {
 
 // Session is one client connection and what hangs on it. Its fields are the registry's.
 type Session struct {
+	number     uint64 // sessions are numbered in the order in which they connected
 	peer       Peer
 	name       string
 	lease      time.Duration
@@ -35,6 +36,8 @@ func (r *Registry) Connect(at time.Duration, peer Peer) *Session {
 	s := &Session{peer: peer, lease: r.cfg.Lease, beatAt: at, connected: true}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.connected++
+	s.number = r.connected
 	if len(r.sessions) == 0 {
 		r.tickedAt = at
 		r.shortest = r.cfg.Lease
