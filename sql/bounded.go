@@ -3,6 +3,7 @@ package sql
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type pqConn interface {
 	driver.Pinger
 	driver.QueryerContext
 	driver.SessionResetter
+	driver.Tx // a connection is its own transaction
 	driver.Validator
 }
 
@@ -32,6 +34,7 @@ type boundedConn struct {
 	pqConn
 	net     net.Conn
 	timeout time.Duration // of what has no context
+	kept    *prepared     // nil: a pooler may stand between
 
 	mu     sync.Mutex
 	turn   int         // counts the waits; a context speaks only for the wait that it was given to
@@ -61,13 +64,18 @@ func (c *boundedConn) hurry(turn int) {
 	}
 }
 
-func (c *boundedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+// BeginTx begins with one round trip. The server ends what waits too long, also when we are gone by then; a lock is
+// given up earlier, so that the error says what was waited for.
+func (c *boundedConn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
 	c.bound(ctx)
-	tx, err := c.pqConn.BeginTx(ctx, opts)
+	ms := c.timeout.Milliseconds()
+	// READ COMMITTED lets a later statement see what the lock waited for.
+	_, err := c.pqConn.ExecContext(ctx, fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = %d; "+
+		"SET LOCAL lock_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d", ms, max(ms/2, 1), 10*ms), nil)
 	if err != nil {
 		return nil, err
 	}
-	return boundedTx{tx: tx, conn: c}, nil
+	return boundedTx{c}, nil
 }
 
 func (c *boundedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
@@ -77,11 +85,17 @@ func (c *boundedConn) PrepareContext(ctx context.Context, query string) (driver.
 
 func (c *boundedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	c.bound(ctx)
+	if result, done, err := c.kept.exec(ctx, query, args); done {
+		return result, err
+	}
 	return c.pqConn.ExecContext(ctx, query, args)
 }
 
 func (c *boundedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	c.bound(ctx)
+	if rows, done, err := c.kept.query(ctx, query, args); done {
+		return rows, err
+	}
 	return c.pqConn.QueryContext(ctx, query, args)
 }
 
@@ -96,17 +110,14 @@ func (c *boundedConn) Close() error {
 }
 
 // boundedTx ends a transaction within the connection's timeout: database/sql gives Commit no context.
-type boundedTx struct {
-	tx   driver.Tx
-	conn *boundedConn
-}
+type boundedTx struct{ conn *boundedConn }
 
 func (t boundedTx) Commit() error {
 	t.conn.bound(context.Background())
-	return t.tx.Commit()
+	return t.conn.pqConn.Commit()
 }
 
 func (t boundedTx) Rollback() error {
 	t.conn.bound(context.Background())
-	return t.tx.Rollback()
+	return t.conn.pqConn.Rollback()
 }

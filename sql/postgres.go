@@ -3,6 +3,7 @@ package sql
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"net"
 	"sync"
 	"syscall"
@@ -43,7 +44,15 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &boundedConn{pqConn: conn.(pqConn), net: d.dialled(), timeout: c.timeout, cancel: func() bool { return true }}, nil
+	bounded := &boundedConn{pqConn: conn.(pqConn), net: d.dialled(), timeout: c.timeout, cancel: func() bool { return true }}
+	straight, err := bounded.straight(ctx)
+	if err != nil {
+		return nil, errors.Join(err, bounded.Close())
+	}
+	if straight {
+		bounded.kept = &prepared{conn: bounded.pqConn}
+	}
+	return bounded, nil
 }
 
 // Driver is lib/pq's.

@@ -14,10 +14,13 @@ import (
 	"github.com/finalizer-watchdog/watchdog/tests/pg"
 )
 
-// What the lock waited for is seen: the row that Lock gives is the one that it locked.
-func TestLockSeesWhatItWaitedFor(t *testing.T) {
+// What the lock waited for is seen by the statement that comes after it: an orchestrator that ran the job again
+// meanwhile keeps it.
+func TestAnUpdateSeesWhatTheLockWaitedFor(t *testing.T) {
 	f := onPostgres(t)
 	f.incident(t)
+	judged, err := f.store.Jobs(t.Context(), noon, []watchdog.JobID{"1914"})
+	require.NoError(t, err)
 	orchestrator, err := f.db.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	_, err = orchestrator.Exec("SELECT 1 FROM jobs WHERE id = 1914 FOR UPDATE")
@@ -26,17 +29,28 @@ func TestLockSeesWhatItWaitedFor(t *testing.T) {
 	require.NoError(t, err)
 
 	tx := f.begin(t)
-	var locked watchdog.Job
 	var waiting sync.WaitGroup
-	waiting.Go(func() { locked, err = tx.Lock(t.Context(), "1914") })
+	waiting.Go(func() { _, err = tx.Lock(t.Context(), "1914") })
 	f.awaitWaiter(t)
 	require.NoError(t, orchestrator.Commit())
 	waiting.Wait()
 	require.NoError(t, err)
-	require.Equal(t, watchdog.RunID("2208"), locked.Run)
+	changed, err := tx.Requeue(t.Context(), noon, "1914", judged[0].Version)
+	require.NoError(t, err)
+	require.False(t, changed)
+	changed, err = tx.Fail(t.Context(), noon, "1914", judged[0].Version)
+	require.NoError(t, err)
+	require.False(t, changed)
+}
 
-	_, err = f.db.Exec("SET lock_timeout = 50; UPDATE agent_runs SET exit_code = 1 WHERE id = 2208")
-	require.ErrorContains(t, err, "lock timeout", "the newest run is locked too")
+// The run is locked with its job, so that the version stays what it is until the commit.
+func TestTheRunIsLockedToo(t *testing.T) {
+	f := onPostgres(t)
+	f.incident(t)
+	_, err := f.begin(t).Lock(t.Context(), "1914")
+	require.NoError(t, err)
+	_, err = f.db.Exec("SET lock_timeout = 50; UPDATE agent_runs SET exit_code = 1 WHERE id = 2207")
+	require.ErrorContains(t, err, "lock timeout")
 }
 
 // awaitWaiter returns once a session waits for a lock.

@@ -1,9 +1,6 @@
 package sql
 
 import (
-	"context"
-	"database/sql/driver"
-	"fmt"
 	"net/url"
 	"strconv"
 	"time"
@@ -21,7 +18,8 @@ func openSQLite(src source) (*sqlx.DB, error) {
 	query := url.Values{
 		"mode":    {"rw"},
 		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(" + strconv.FormatInt(src.timeout.Milliseconds(), 10) + ")"},
+		// Half of what the call has, as PostgreSQL has it for locks: the error says what was waited for.
+		"_pragma": {"busy_timeout(" + strconv.FormatInt(src.timeout.Milliseconds()/2, 10) + ")"},
 	}
 	inner, err := sqlitedriver.NewConnector("file:" + file.EscapedPath() + "?" + query.Encode())
 	if err != nil {
@@ -32,17 +30,4 @@ func openSQLite(src source) (*sqlx.DB, error) {
 	db.SetMaxIdleConns(4)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	return sqlx.NewDb(db, "sqlite3"), nil // the name by which sqlx knows the placeholders
-}
-
-// fileConnector tells a file that is missing from one that SQLite cannot open.
-type fileConnector struct {
-	driver.Connector
-	path string
-}
-
-func (c fileConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	if !exists(c.path) {
-		return nil, fmt.Errorf("the SQLite file %q does not exist (the watchdog creates none)", c.path)
-	}
-	return c.Connector.Connect(ctx)
 }

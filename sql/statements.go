@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -32,6 +33,14 @@ func (s statement) args(values map[string]any) []any {
 		args[i] = values[name]
 	}
 	return args
+}
+
+// context is ctx for a call that runs the statement.
+func (s statement) context(ctx context.Context) context.Context {
+	if s.single {
+		return kept(ctx)
+	}
+	return ctx
 }
 
 // Schema is the text that creates the orchestrator's tables and the recommended indexes in an empty database,

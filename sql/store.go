@@ -143,7 +143,7 @@ func jobsOf(rows []row) []watchdog.Job {
 // query runs a statement that gives rows.
 func (s *Store) query(ctx context.Context, on sqlx.QueryerContext, name string, values map[string]any) ([]row, error) {
 	st := s.statements[name]
-	found, err := on.QueryxContext(ctx, st.query, st.args(values)...)
+	found, err := on.QueryxContext(st.context(ctx), st.query, st.args(values)...)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (s *Store) Begin(ctx context.Context) (*Tx, error) {
 	defer done()
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	letGo := context.AfterFunc(ctx, end)
-	tx, err := s.db.BeginTxx(life, &stdsql.TxOptions{Isolation: s.isolation()})
+	tx, err := s.db.BeginTxx(life, nil)
 	if !letGo() && err == nil {
 		err = errors.Join(context.Cause(ctx), tx.Rollback())
 	}
@@ -36,48 +36,18 @@ func (s *Store) Begin(ctx context.Context) (*Tx, error) {
 		end()
 		return nil, s.failed(ctx, "begin transaction", err)
 	}
-	t := &Tx{store: s, tx: tx, cancel: end}
-	if err := t.limit(ctx); err != nil {
-		return nil, errors.Join(s.failed(ctx, "begin transaction", err), t.Rollback())
-	}
-	return t, nil
+	return &Tx{store: s, tx: tx, cancel: end}, nil
 }
 
-// isolation is what lets a later statement see what the lock waited for. SQLite has its own, which does too.
-func (s *Store) isolation() stdsql.IsolationLevel {
-	if s.dialect == sqlite {
-		return stdsql.LevelDefault
-	}
-	return stdsql.LevelReadCommitted
-}
-
-// limit has the server end what waits too long, also when we are gone by then. A lock is given up earlier, so
-// that the error says what was waited for.
-func (t *Tx) limit(ctx context.Context) error {
-	if t.store.dialect == sqlite {
-		return nil
-	}
-	ms := t.store.timeout.Milliseconds()
-	_, err := t.tx.ExecContext(ctx, fmt.Sprintf(
-		"SET LOCAL statement_timeout = %d; SET LOCAL lock_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d",
-		ms, max(ms/2, 1), 10*ms))
-	return err
-}
-
-// Lock locks a job's row and its run's, and then reads the job as it is now that nobody else can change it. It
-// gives watchdog.ErrNoJob when there is none.
+// Lock locks a job's row and its run's, and gives watchdog.ErrNoJob when there is none. Where it had to wait, the job
+// that it returns may be as it was before the wait; Requeue and Fail, being later statements, see it as it is.
 func (t *Tx) Lock(ctx context.Context, id watchdog.JobID) (watchdog.Job, error) {
 	if !storable(string(id)) {
 		return watchdog.Job{}, watchdog.ErrNoJob
 	}
 	ctx, cancel := t.store.bounded(ctx)
 	defer cancel()
-	// The first waits for the locks, and may show the job as it was before the wait. The second sees it as it is,
-	// with the run that it now has.
 	rows, err := t.store.query(ctx, t.tx, "lock", map[string]any{"job": string(id)})
-	if err == nil && len(rows) > 0 {
-		rows, err = t.store.query(ctx, t.tx, "lock", map[string]any{"job": string(id)})
-	}
 	if err != nil {
 		return watchdog.Job{}, t.store.failed(ctx, "lock job", err)
 	}
@@ -105,7 +75,7 @@ func (t *Tx) write(ctx context.Context, name string, now time.Time, id watchdog.
 	ctx, cancel := t.store.bounded(ctx)
 	defer cancel()
 	st := t.store.statements[name]
-	result, err := t.tx.ExecContext(ctx, st.query, st.args(map[string]any{
+	result, err := t.tx.ExecContext(st.context(ctx), st.query, st.args(map[string]any{
 		"now": seconds(now), "job": string(id), "version": version})...)
 	if err != nil {
 		return false, t.store.failed(ctx, name+" job", err)

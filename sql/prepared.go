@@ -1,0 +1,83 @@
+package sql
+
+import (
+	"context"
+	"database/sql/driver"
+)
+
+// prepared keeps statements of one connection parsed and planned: for those that look at a single job, that costs
+// several times what running them does, and a recovery waits for it. Its connection's user is its own: one at a
+// time.
+type prepared struct {
+	conn       driver.ConnPrepareContext
+	statements map[string]keptStatement
+}
+
+// keptStatement is all that is asked of a driver's statement.
+type keptStatement interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+type keepKey struct{}
+
+// kept asks the connection that the statement goes to, where it can, to keep it prepared. A statement whose best
+// plan depends on its parameters must not be.
+func kept(ctx context.Context) context.Context { return context.WithValue(ctx, keepKey{}, true) }
+
+// get returns the statement, prepared at the first call; nil when it is not to be kept. A nil prepared keeps none.
+func (p *prepared) get(ctx context.Context, query string) (keptStatement, error) {
+	if p == nil || ctx.Value(keepKey{}) == nil {
+		return nil, nil
+	}
+	if st, ok := p.statements[query]; ok {
+		return st, nil
+	}
+	made, err := p.conn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	st, ok := made.(keptStatement)
+	if !ok {
+		return nil, made.Close()
+	}
+	if p.statements == nil {
+		p.statements = make(map[string]keptStatement)
+	}
+	p.statements[query] = st
+	return st, nil
+}
+
+// query runs a statement that is kept; it did not run when done is false.
+func (p *prepared) query(ctx context.Context, query string, args []driver.NamedValue) (rows driver.Rows, done bool, err error) {
+	st, err := p.get(ctx, query)
+	if st == nil || err != nil {
+		return nil, err != nil, err
+	}
+	rows, err = st.QueryContext(ctx, args)
+	p.after(err)
+	return rows, true, err
+}
+
+// exec is query for a statement that gives no rows.
+func (p *prepared) exec(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, done bool, err error) {
+	st, err := p.get(ctx, query)
+	if st == nil || err != nil {
+		return nil, err != nil, err
+	}
+	result, err = st.ExecContext(ctx, args)
+	p.after(err)
+	return result, true, err
+}
+
+// after lets go of all statements when one failed: the schema may have changed under them.
+func (p *prepared) after(err error) {
+	if err == nil {
+		return
+	}
+	for _, st := range p.statements {
+		_ = st.Close() // the connection may be gone
+	}
+	p.statements = nil
+}
