@@ -158,3 +158,37 @@ func (p *panel) color(value float64) string {
 	}
 	return color
 }
+
+// TestProvisioning compares what Grafana is told about Prometheus with what Prometheus does.
+func TestProvisioning(t *testing.T) {
+	t.Parallel()
+	var source struct {
+		Datasources []struct {
+			Type     string
+			JSONData struct {
+				TimeInterval string `yaml:"timeInterval"`
+			} `yaml:"jsonData"`
+		}
+	}
+	readYAML(t, shipped(t, "grafana/provisioning/datasources/prometheus.yml"), &source)
+	var prometheus struct {
+		Global struct {
+			ScrapeInterval string `yaml:"scrape_interval"`
+		}
+	}
+	readYAML(t, shipped(t, "prometheus/prometheus.yml"), &prometheus)
+	require.Len(t, source.Datasources, 1)
+	assert.Equal(t, "prometheus", source.Datasources[0].Type)
+	assert.Equal(t, prometheus.Global.ScrapeInterval, source.Datasources[0].JSONData.TimeInterval, "$__rate_interval is made from it")
+
+	var dashboards struct {
+		Providers []struct {
+			Type    string
+			Options struct{ Path string }
+		}
+	}
+	readYAML(t, shipped(t, "grafana/provisioning/dashboards/finalizer-watchdog.yml"), &dashboards)
+	require.Len(t, dashboards.Providers, 1)
+	assert.Equal(t, "file", dashboards.Providers[0].Type)
+	assert.NotEmpty(t, dashboards.Providers[0].Options.Path)
+}
