@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/finalizer-watchdog/watchdog/tests/program"
@@ -75,6 +76,24 @@ func (l *lab) scrape(t *testing.T, namespace string, watchdogs ...*program.Watch
 func (l *lab) firing(t *testing.T, alert string) bool {
 	t.Helper()
 	return len(l.prometheus.query(t, fmt.Sprintf(`ALERTS{alertname=%q,alertstate="firing",namespace=~"%[1]s|"}`, alert))) > 0
+}
+
+// says shows what whoever is woken reads.
+func (l *lab) says(t *testing.T, name string) {
+	t.Helper()
+	var answer struct {
+		Data struct {
+			Alerts []struct{ Labels, Annotations map[string]string }
+		}
+	}
+	require.NoError(t, l.prometheus.get(t, &answer, "/api/v1/alerts"))
+	for _, a := range answer.Data.Alerts {
+		if a.Labels["alertname"] != name {
+			continue
+		}
+		t.Logf("%s (%s)\n%s\n%s", name, a.Labels["severity"], a.Annotations["summary"], a.Annotations["description"])
+		assert.NotContains(t, a.Annotations["summary"]+a.Annotations["description"], "<", "a template failed, or a label is not there")
+	}
 }
 
 // commands are those of one part of a runbook, in the order in which they are to be tried.

@@ -35,6 +35,7 @@ func (l *lab) through(t *testing.T, alert string, trouble trouble) {
 	t.Helper()
 	w, s := trouble(t, l)
 	program.Eventually(t, "it fires", func() bool { return l.firing(t, alert) })
+	l.says(t, alert)
 	l.follow(t, w, s, commands(t, alert, "Look first"))
 	remedy := commands(t, alert, "What to do")
 	if len(remedy) == 0 {
