@@ -6,7 +6,7 @@ import "time"
 // the clock that stamps them (the host's or the database's); leases, holds and everything else of the
 // watchdog's own are counted on Boot, which no one can set.
 type Instant struct {
-	Rows time.Time     // the clock that stamps the rows
+	Rows time.Time     // the clock that stamps the rows; without a monotonic reading, for that clock can be set
 	Boot time.Duration // CLOCK_BOOTTIME: since the machine started, suspension included
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/finalizer-watchdog/watchdog"
 	"github.com/finalizer-watchdog/watchdog/reaper"
@@ -78,6 +79,14 @@ func TestClockJump(t *testing.T) {
 }
 
 // TestStandby: while another has the database, or whose it is cannot be told, no age rule acts.
+// TestHostsInstantHasNoMonotonicReading: two instants that had one would be compared by it, and never differ by what
+// the clock was set by. (In a bubble there is no such reading to forget.)
+func TestHostsInstantHasNoMonotonicReading(t *testing.T) {
+	_, at, err := newWorld(t).reaper.Jobs(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Equal(t, at.Rows.Round(0).String(), at.Rows.String())
+}
+
 func TestStandby(t *testing.T) {
 	var free atomic.Bool
 	inWorld(t, func(w *world) {

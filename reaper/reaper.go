@@ -141,9 +141,10 @@ func (r *Reaper) Run(ctx context.Context) error {
 }
 
 // now is one instant on both clocks. The boot clock is read first: what happens while the database answers
-// counts as later.
+// counts as later. The host's clock is taken without its monotonic reading, for two instants with one are compared
+// by that alone, and a clock that was set would go unnoticed.
 func (r *Reaper) now(ctx context.Context) (watchdog.Instant, error) {
-	at := watchdog.Instant{Rows: time.Now(), Boot: r.Boot()}
+	at := watchdog.Instant{Rows: time.Now().Round(0), Boot: r.Boot()}
 	if !r.DatabaseClock {
 		return at, nil
 	}

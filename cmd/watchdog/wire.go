@@ -93,7 +93,7 @@ func assemble(config Config, logs loggers, store *sql.Store, state *liveness.Sta
 		Stages: policy.Stages(),
 		Owners: func() watchdog.Owners { return p.registry.Count(liveness.Boottime()) },
 		Status: func() watchdog.Status { return p.reaper.Status() },
-		Now:    func() watchdog.Instant { return watchdog.Instant{Rows: time.Now(), Boot: liveness.Boottime()} },
+		Now:    func() watchdog.Instant { return watchdog.Instant{Rows: time.Now().Round(0), Boot: liveness.Boottime()} },
 		Build:  metrics.Build{Version: built.version, Commit: built.commit, GoVersion: built.goRel},
 	})
 	p.registry = liveness.NewRegistry(liveness.Config{
