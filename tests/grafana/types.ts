@@ -54,11 +54,11 @@ type Panel =
 // What Prometheus' annotations have beside Grafana's.
 interface Annotation extends dashboards.AnnotationQuery {
   expr: string;
-  step: string;
+  step?: string;
   titleFormat: string;
   textFormat: string;
-  tagKeys: string;
-  useValueForTime: "false" | "on";
+  tagKeys?: string;
+  useValueForTime?: "false" | "on";
 }
 
 type Variable = dashboards.VariableModel & { definition?: string };
