@@ -121,6 +121,9 @@ func (r *Registry) resume(s *Session, at time.Duration, req *protocol.Request, e
 	if o := r.tokens[req.Token]; o != nil {
 		return r.rejoin(s, at, o, req)
 	}
+	if h, ok := r.restored[req.Token]; ok && at < h.Until && !h.of(s, req) {
+		return refuse(protocol.NotOwner, "", "the hold that runs under this token is of another user, job or role"), "refused"
+	}
 	if e == nil {
 		return r.grant(s, at, req, req.Token)
 	}
@@ -135,6 +138,11 @@ func (r *Registry) resume(s *Session, at time.Duration, req *protocol.Request, e
 		r.supersede(o, at, o.stateAt(at))
 	}
 	return r.grant(s, at, req, req.Token)
+}
+
+// of reports whether the hold is of the ownership that the session wants to resume.
+func (h Hold) of(s *Session, req *protocol.Request) bool {
+	return h.UID == s.peer.UID && h.Job == watchdog.JobID(req.Job) && h.Role == watchdog.Role(req.Role)
 }
 
 // rejoin brings a token that is known into the session, for whom and for what it was given.

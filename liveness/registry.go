@@ -60,14 +60,15 @@ type Registry struct {
 	token uint64 // the last given
 	bound uint64 // no token above it is given, or believed
 
-	owned   int   // finalizers' ownerships
-	total   int   // all ownerships
-	order   order // finalizers' ownerships
-	budgets budgets
-	died    []watchdog.JobID
-	heldAll time.Duration // until then every job counts as held: the holds before a restart are not known
-	memory  *list.List    // jobs that nobody owns, the longest forgotten first
-	endings []Ending
+	owned    int   // finalizers' ownerships
+	total    int   // all ownerships
+	order    order // finalizers' ownerships
+	budgets  budgets
+	died     []watchdog.JobID
+	restored map[uint64]Hold // by token: those that ran when the watchdog started
+	heldAll  time.Duration   // until then every job counts as held: the holds before a restart are not known
+	memory   *list.List      // jobs that nobody owns, the longest forgotten first
+	endings  []Ending
 }
 
 // entry is what is known of one job.
@@ -149,6 +150,7 @@ func NewRegistry(cfg Config, last, bound uint64) *Registry {
 		token:    last,
 		bound:    bound,
 		order:    newOrder(cfg.Stages),
+		restored: make(map[uint64]Hold),
 		memory:   list.New(),
 	}
 }

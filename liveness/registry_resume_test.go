@@ -66,6 +66,12 @@ func TestAHoldIsItsHoldersAlsoAfterTheOwnershipEnded(t *testing.T) {
 		stranger := w.connect(2000)
 		assert.Equal(t, protocol.NotOwner, stranger.resume("1914", "2207", token).Err.Code, name)
 		stranger.clear("1914", token)
+		if name == "restarted" {
+			elsewhere, _ := stranger.ask(protocol.Request{Job: "1914", Run: "2207", Role: "worker", Token: token})
+			assert.Equal(t, protocol.NotOwner, elsewhere.Err.Code)
+			assert.Equal(t, protocol.NotOwner, stranger.resume("2020", "1", token).Err.Code)
+			assert.Nil(t, w.connect(1000).resume("1914", "2207", token).Err, "its holder comes back to it")
+		}
 		assert.NotZero(t, w.look("1914", "2207").HoldUntil, name)
 	}
 }

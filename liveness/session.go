@@ -140,6 +140,11 @@ func (r *Registry) Sweep(at time.Duration) {
 		shortest = min(shortest, s.lease)
 	}
 	r.shortest = shortest
+	for token, h := range r.restored {
+		if at >= h.Until {
+			delete(r.restored, token)
+		}
+	}
 	for oldest := r.memory.Front(); oldest != nil; oldest = r.memory.Front() {
 		e := oldest.Value.(*entry)
 		if r.matters(e, at) {
