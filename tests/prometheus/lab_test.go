@@ -44,7 +44,8 @@ func newLab(t *testing.T) *lab {
 	job := config["scrape_configs"].([]any)[0].(map[string]any)
 	delete(job, "static_configs")
 	job["file_sd_configs"] = []any{map[string]any{"files": []string{l.found + "/*.json"}, "refresh_interval": "1s"}}
-	l.prometheus = serve(t, "prometheus", writeYAML(t, filepath.Join(folder, "prometheus.yml"), config))
+	l.prometheus = serve(t, "prometheus", writeYAML(t, filepath.Join(folder, "prometheus.yml"), config),
+		"--storage.tsdb.path="+program.Folder(t))
 
 	require.NoError(t, os.Symlink(program.Binary(t), filepath.Join(l.programs, "watchdog")))
 	require.NoError(t, os.Symlink(fetched(t, "promtool"), filepath.Join(l.programs, "promtool")))

@@ -50,14 +50,10 @@ type server struct {
 	url string
 }
 
-// serve starts a server on a free port, with a folder of its own for its data, and returns when it is ready.
+// serve starts a server on a free port and returns when it is ready.
 func serve(t testing.TB, name, config string, args ...string) *server {
 	t.Helper()
-	cmd := exec.Command(fetched(t, name), append(args, "--config.file="+config,
-		"--storage.path="+program.Folder(t), "--web.listen-address=127.0.0.1:0", "--log.level=info")...)
-	if name == "prometheus" {
-		cmd.Args[len(cmd.Args)-3] = "--storage.tsdb.path=" + program.Folder(t)
-	}
+	cmd := exec.Command(fetched(t, name), append(args, "--config.file="+config, "--web.listen-address=127.0.0.1:0")...)
 	cmd.Env = []string{"GOMAXPROCS=1"} // as little of the machine as will do
 	s := &server{Process: program.Start(t, cmd)}
 	listening := regexp.MustCompile(`msg="Listening on" .*address=(\S+)`)

@@ -33,8 +33,10 @@ func newWorld(t testing.TB, s program.Settings) *world {
 	w := &world{db: program.OnSQLite(t), hook: newWebhook(t)}
 	w.Watchdog = program.Serve(t, program.For(t, w.db.URL).With(s))
 	folder := program.Folder(t)
-	w.alertmanager = serve(t, "alertmanager", w.alertmanagerConfig(t, folder), "--cluster.listen-address=")
-	w.prometheus = serve(t, "prometheus", w.prometheusConfig(t, folder), "--enable-feature=native-histograms")
+	w.alertmanager = serve(t, "alertmanager", w.alertmanagerConfig(t, folder), "--cluster.listen-address=",
+		"--storage.path="+program.Folder(t))
+	w.prometheus = serve(t, "prometheus", w.prometheusConfig(t, folder), "--enable-feature=native-histograms",
+		"--storage.tsdb.path="+program.Folder(t))
 	return w
 }
 
