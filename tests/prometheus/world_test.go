@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -51,7 +52,15 @@ func (w *world) prometheusConfig(t testing.TB, folder string) string {
 	config["rule_files"] = []string{writeYAML(t, filepath.Join(folder, "rules.yml"), rules)}
 	targets(config["alerting"].(map[string]any)["alertmanagers"], w.alertmanager.url)
 	targets(config["scrape_configs"], w.URL)
-	return writeYAML(t, filepath.Join(folder, "prometheus.yml"), config)
+	path := writeYAML(t, filepath.Join(folder, "prometheus.yml"), config)
+
+	// From 3.8 on a setting takes the place of the flag; those before do not know it.
+	config["scrape_configs"].([]any)[0].(map[string]any)["scrape_native_histograms"] = true
+	newer := writeYAML(t, filepath.Join(folder, "newer.yml"), config)
+	if exec.CommandContext(t.Context(), fetched(t, "promtool"), "check", "config", newer).Run() == nil {
+		return newer
+	}
+	return path
 }
 
 // targets puts an address into the static configuration of the first, and only, entry.
