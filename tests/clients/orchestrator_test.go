@@ -55,7 +55,7 @@ func (w *world) became(t *testing.T, job int64) string {
 		require.ErrorIs(t, err, os.ErrNotExist)
 	}
 	times := 0
-	for _, ref := range strings.Fields(string(merged)) {
+	for ref := range strings.FieldsSeq(string(merged)) {
 		if ref == "ORCH-"+strconv.FormatInt(job, 10) {
 			times++
 		}
