@@ -20,7 +20,7 @@ test:
 	CGO_ENABLED=1 $(GO) test -race -vet=off -timeout 5m $(GOTESTFLAGS) ./...
 
 test-all:
-	./scripts/install-test-deps.sh
+	WATCHDOG_TEST_ALL=1 ./scripts/install-test-deps.sh
 	./scripts/lint.sh
 	CGO_ENABLED=1 WATCHDOG_TEST_ALL=1 $(GO) test -race -vet=off -count=1 -timeout 2h $(GOTESTFLAGS) ./...
 
