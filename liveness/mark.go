@@ -165,7 +165,7 @@ func (r *Registry) rejoin(s *Session, at time.Duration, o *ownership, req *proto
 
 // grant gives the job to the session, under a new token unless one is resumed.
 func (r *Registry) grant(s *Session, at time.Duration, req *protocol.Request, token uint64) (protocol.Reply, string) {
-	if len(s.owned) >= r.cfg.Limits.PerSession || r.total >= r.cfg.Limits.Total {
+	if len(s.owned) >= r.cfg.Limits.PerSession || len(r.tokens) >= r.cfg.Limits.Total {
 		return refuse(protocol.Overloaded, "", "too many ownerships"), "overloaded"
 	}
 	resumed := token != 0
@@ -183,7 +183,6 @@ func (r *Registry) grant(s *Session, at time.Duration, req *protocol.Request, to
 	e.newest[slot(o.role)] = given{token, s.peer.UID}
 	r.tokens[token] = o
 	r.attach(o, s)
-	r.total++
 	if o.role == watchdog.Finalizer {
 		r.owned++
 		r.order.add(o)

@@ -27,7 +27,7 @@ func TestATokenNamesOneOwnership(t *testing.T) {
 		}
 	}
 	assert.Equal(t, "ok", code(a.check("1914", token)))
-	assert.Equal(t, 1, w.total)
+	assert.Len(t, w.tokens, 1)
 }
 
 // TestTheLimitOfASessionHoldsForOneTokenToo is about a peer that resumes one token for every job there is, after a
@@ -39,10 +39,10 @@ func TestTheLimitOfASessionHoldsForOneTokenToo(t *testing.T) {
 	for job := range 200 {
 		liar.resume(fmt.Sprint(job), "1", 42)
 	}
-	assert.Equal(t, 1, w.total)
+	assert.Len(t, w.tokens, 1)
 	w.Hangup(liar.Session, w.at)
 	w.pass(2 * lease)
-	assert.Zero(t, w.total, "what nobody owns any more is not kept")
+	assert.Empty(t, w.tokens, "what nobody owns any more is not kept")
 	assert.Equal(t, "ok", code(w.connect(1000).mark("1914", "2207", "")))
 }
 
