@@ -135,7 +135,16 @@ func (r *Registry) resume(s *Session, at time.Duration, req *protocol.Request, e
 		return refuse(protocol.NotOwner, "", "another user marked it"), "refused"
 	}
 	if o := e.slots[i]; o != nil {
-		r.supersede(o, at, o.stateAt(at))
+		state := o.stateAt(at)
+		lives := state != watchdog.Ended && state != watchdog.Dead
+		switch h := e.holds[i]; {
+		case lives && o.session.peer.UID != s.peer.UID:
+			return taken(o, at), "owned" // a token that nobody knows proves nothing against another user
+		case lives && at < h.until && h.token == o.token:
+			// Who comes back with a newer token is the owner once that is over; the holder is alone until then.
+			return refuse(protocol.Unavailable, "", "a hold that was promised before is still running"), "unavailable"
+		}
+		r.supersede(o, at, state)
 	}
 	return r.grant(s, at, req, req.Token)
 }

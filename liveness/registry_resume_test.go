@@ -108,3 +108,20 @@ func TestTheFirstCheckUnderAResumedTokenAsksTheDatabase(t *testing.T) {
 	w.Observe(w.instant(), []watchdog.JobID{"1914"}, []watchdog.Job{w.row("1914", "2208")})
 	assert.Equal(t, "revoked closed", code(a.check("1914", 42)))
 }
+
+// TestATokenThatNobodyKnowsTakesNoHold is about a newer token that is named after a restart while the holder of an
+// older one is back already.
+func TestATokenThatNobodyKnowsTakesNoHold(t *testing.T) {
+	w := newWorld(t)
+	w.Registry = w.registry(100, 200)
+	a, newer, stranger := w.connect(1000), w.connect(1000), w.connect(2000)
+	require.Nil(t, a.resume("1914", "2207", 41).Err)
+	require.Equal(t, "ok", code(a.check("1914", 41)))
+	assert.Equal(t, protocol.Unavailable, newer.resume("1914", "2207", 42).Err.Code, "not while it is held")
+	assert.Empty(t, a.told)
+
+	w.pass(holds, a, newer, stranger)
+	assert.Equal(t, protocol.Owned, stranger.resume("1914", "2207", 43).Err.Code, "nor ever from another user")
+	require.Nil(t, newer.resume("1914", "2207", 42).Err)
+	assert.Equal(t, []protocol.Event{{Job: "1914", Token: 41, Reason: "superseded"}}, a.told)
+}
