@@ -95,7 +95,7 @@ func (w *world) end() {
 	if i != nil && w.ctx.Err() == nil {
 		w.sleep(2*w.settings.lease + 10*time.Second)
 		left := i.registry.Count(w.boot())
-		if left.Owned != 0 { // the dead owner of a job that was closed is forgotten by the minute
+		if len(i.registry.Owned()) != 0 { // the dead owner of a job that was closed is forgotten by the minute
 			w.sleep(time.Minute)
 			left = i.registry.Count(w.boot())
 		}
@@ -104,13 +104,8 @@ func (w *world) end() {
 				w.blameNow("nothing is kept for ever", "%d sessions with proof %s are left", n, proof)
 			}
 		}
-		open := 0
-		for _, job := range i.registry.Owned() {
-			_ = job
-			open++
-		}
-		if (left.Owned != 0 || open != 0) && !w.settings.dryRun {
-			w.blameNow("nothing is kept for ever", "%d ownerships are left, %d in all", left.Owned, open)
+		if owned := i.registry.Owned(); len(owned) != 0 && !w.settings.dryRun {
+			w.blameNow("nothing is kept for ever", "ownerships of %v are left", owned)
 		}
 	}
 	w.over()

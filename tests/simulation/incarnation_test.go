@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -60,7 +61,7 @@ func (w *world) start() error {
 		enabled: new(atomic.Bool), arrivals: make(chan liveness.Arrival, 64), open: make(map[*tx]struct{}), instants: make(map[attempt]time.Time), began: w.now(), resumed: w.now()}
 	i.enabled.Store(true)
 	w.enabled, w.switched = true, w.now()
-	wall := w.db.stamp()
+	wall := time.Unix(int64(w.draw("wall")%2*w.draw("wall year")%2_000_000_000), 0) // whatever the host believes
 	w.mu.Unlock()
 
 	state, found, err := liveness.OpenState(i.file, "boot", i.began, wall)
@@ -194,7 +195,7 @@ func bequeath(from, to string, damage int) error {
 		text = append(text, `{"job":"1","tok`...)
 	case 2:
 		lines := bytes.SplitAfter(text, []byte("\n"))
-		lines[len(lines)/2] = []byte("\x00\n")
+		lines = slices.Insert(lines, min(1, len(lines)), []byte("\x00\n"))
 		text = bytes.Join(lines, nil)
 	}
 	return os.WriteFile(to, text, 0o600)

@@ -61,20 +61,14 @@ func (t *witness) overdue(i *incarnation, r *row) {
 	if due := max(calm, began+s.policy.Ceiling); now > due+most {
 		w.blame("nothing waits for ever", "job %s is %v old, and nothing has kept the backstop away for %v", r.ID, now-began, now-due)
 	}
+	calm = max(calm, w.switched)
+	if w.enabled && w.db.healthy == 0 {
+		t.unavenged(i, r, calm)
+	}
 	if !r.Finished() {
 		return
 	}
-	finished := now - w.db.stamp().Sub(r.FinishedAt)
-	calm = max(calm, w.switched)
-	if g := t.diedOf(i, r.Job); g != nil && w.enabled && g.clearing == 0 && !g.lost && t.alone(g) && g.wire.life.noticed > finished+time.Second && w.db.healthy == 0 {
-		due := max(calm, g.wire.life.noticed)
-		if t.recovered(r) {
-			due += s.policy.Grace
-		}
-		if now > due+2*time.Second+4*s.statement {
-			w.blame("a proven death is recovered at once", "%v died %v ago, nothing has kept the watchdog from it for %v, and its job is open", g, now-g.wire.life.died, now-due)
-		}
-	}
+	finished := t.finished(r)
 	if s.policy.BrakeMin < 10 || w.enabled && t.maybeOwned(i, r) {
 		return
 	}
@@ -87,6 +81,44 @@ func (t *witness) overdue(i *incarnation, r *row) {
 	if now > due+most {
 		w.blame("what nobody finalizes is recovered", "job %s finished %v ago, nobody owns it, and nothing has kept the watchdog from it for %v", r.ID, now-finished, now-due)
 	}
+}
+
+// unavenged asks whether an owner of the job whose death is proven should have been acted upon. Who died before its
+// run was over is looked for by the minute only.
+func (t *witness) unavenged(i *incarnation, r *row, calm time.Duration) {
+	w := t.w
+	g := t.diedOf(i, r.Job)
+	if g == nil || g.clearing != 0 || g.lost || !t.alone(g) || g.role == watchdog.Worker && t.protected(r) {
+		return
+	}
+	due := max(calm, g.wire.life.noticed)
+	for _, h := range t.of[r.ID] {
+		if h.role != g.role {
+			due = max(due, h.clearing, h.wire.heard+w.settings.lease)
+		}
+	}
+	if finished := t.finished(r); r.Finished() && g.wire.life.noticed < finished+time.Second {
+		due = max(due, finished+time.Minute)
+	}
+	if t.recovered(r) {
+		due += w.settings.policy.Grace
+	}
+	if w.now() > due+2*time.Second+4*w.settings.statement {
+		w.blame("a proven death is recovered at once", "%v died %v ago, nothing has kept the watchdog from it for %v, and its job is open", g, w.now()-g.wire.life.died, w.now()-due)
+	}
+}
+
+// finished is when the row's run finished, on the boot clock.
+func (t *witness) finished(r *row) time.Duration { return t.w.now() - t.w.db.stamp().Sub(r.FinishedAt) }
+
+// protected reports whether a finalizer of the job may be alive.
+func (t *witness) protected(r *row) bool {
+	for _, g := range t.of[r.ID] {
+		if g.role == watchdog.Finalizer && !g.cleared && !g.lost && (g.wire.life.died == 0 || g.wire.ended == 0) {
+			return true
+		}
+	}
+	return false
 }
 
 // alone reports whether nobody else has been granted the owner's job since.

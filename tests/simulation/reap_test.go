@@ -66,7 +66,7 @@ func (t *witness) justify(by *incarnation, j watchdog.Job, n time.Time) {
 	jumped := t.jumped(by, judged)
 	switch died := t.bereaved(by, j); {
 	case n.Sub(j.Began()) >= p.Ceiling:
-		if jumped {
+		if jumped && !(died && on) {
 			w.blame("a clock that jumped is not believed", "job %s is reaped as too old", j.ID)
 		}
 	case died && on:
