@@ -18,22 +18,10 @@ missing() {
     command -v pgbouncer >/dev/null || echo pgbouncer
     command -v python3 >/dev/null || echo python3
     command -v promtool >/dev/null || echo prometheus
+    [ -z "${WATCHDOG_TEST_ALL:-}" ] || command -v buildah >/dev/null || echo buildah # builds the image
     command -v curl >/dev/null || echo curl # for the commands of the runbooks
     command -v jq >/dev/null || echo jq
     command -v npm >/dev/null || echo npm # for Grafana's types, in make test-all
-    command -v socat >/dev/null || echo socat # for the protocol by hand
-    [ -z "${WATCHDOG_TEST_ALL:-}" ] || missing_for_all
-}
-
-missing_for_all() {
-    command -v mypy >/dev/null || echo mypy
-    command -v gunicorn >/dev/null || echo gunicorn
-    command -v uvicorn >/dev/null || echo uvicorn
-    has_module psycopg2 || echo python3-psycopg2
-}
-
-has_module() {
-    python3 -c "import $1" 2>/dev/null || /usr/bin/python3 -c "import $1" 2>/dev/null
 }
 
 fail() {
@@ -62,7 +50,7 @@ tidy() {
 
 packages=$(missing | xargs)
 if [ -z "$packages" ]; then
-    echo "install-test-deps: gcc, PostgreSQL, PgBouncer, Python, promtool, curl, jq, npm and socat are here"
+    echo "install-test-deps: gcc, PostgreSQL, PgBouncer, Python, promtool, curl, jq and npm are here"
     exit 0
 fi
 

@@ -8,20 +8,27 @@ import (
 	"runtime/debug"
 )
 
+// Set by the linker (-X main.linkedVersion=v1.2.3) where the Go command has no checkout to take them from: in an
+// image, or in a release that must come out the same everywhere.
+var linkedVersion, linkedCommit string
+
 // build tells which watchdog this is.
 type build struct {
-	version  string // of the module, as the Go command stamped it; devel when it could not
-	commit   string // with +dirty when files were changed; unknown outside a checkout
+	version  string // as linked, else of the module, as the Go command stamped it; devel when it could not
+	commit   string // as linked, else with +dirty when files were changed; unknown outside a checkout
 	goRel    string
 	platform string
 }
 
 func thisBuild() build {
 	info, _ := debug.ReadBuildInfo()
-	return describeBuild(info)
+	b := describeBuild(info)
+	b.version = cmp.Or(linkedVersion, b.version)
+	b.commit = cmp.Or(linkedCommit, b.commit)
+	return b
 }
 
-// describeBuild is thisBuild of the given information, which may be nil.
+// describeBuild is what the Go command stamped, which may be nil.
 func describeBuild(info *debug.BuildInfo) build {
 	b := build{version: "devel", commit: "unknown", goRel: runtime.Version(),
 		platform: runtime.GOOS + "/" + runtime.GOARCH}

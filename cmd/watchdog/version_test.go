@@ -25,3 +25,11 @@ func TestDescribeBuild(t *testing.T) {
 	assert.Equal(t, "devel", b.version)
 	assert.Equal(t, "abc", b.commit)
 }
+
+func TestWhatIsLinkedGoesFirst(t *testing.T) {
+	linkedVersion, linkedCommit = "v1.2.3", "abc"
+	t.Cleanup(func() { linkedVersion, linkedCommit = "", "" })
+	b := thisBuild()
+	assert.Equal(t, "v1.2.3", b.version)
+	assert.Equal(t, "abc", b.commit)
+}

@@ -37,8 +37,6 @@ func Run(m *testing.M) int {
 // parallel is how many tests run at once: they wait for processes far more than they compute.
 const parallel = 6
 
-const watchdogPackage = "github.com/finalizer-watchdog/watchdog/cmd/watchdog"
-
 // Binary is the path of the built watchdog.
 func Binary(t testing.TB) string {
 	t.Helper()
@@ -54,16 +52,12 @@ func build() (folder string, err error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", folder, watchdogPackage)
+	cmd := exec.Command("go", "build", "-o", folder, "github.com/finalizer-watchdog/watchdog/cmd/watchdog")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	return folder, run(cmd)
-}
-
-func run(cmd *exec.Cmd) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("run %s: %w\n%s", cmd, err, out)
+		return folder, fmt.Errorf("%w\n%s", err, out)
 	}
-	return nil
+	return folder, nil
 }
 
 // Folder is a temporary folder with a name short enough for a socket in it, which a test's own may not be.

@@ -3,6 +3,7 @@ package program
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -12,6 +13,9 @@ import (
 )
 
 const peerVariable = "PEER_OF_SOCKET"
+
+// PeerEnv is the environment in which a test binary is a peer of the socket.
+func PeerEnv(socket string) []string { return []string{peerVariable + "=" + socket} }
 
 // Peer is a process of its own that has connected to a watchdog. The test speaks through it, and may kill or stop
 // it.
@@ -28,6 +32,14 @@ func Connect(t testing.TB, socket string) *Peer {
 	if err != nil {
 		t.Fatalf("start a peer: %v", err)
 	}
+	cmd := exec.Command(self)
+	cmd.Env = PeerEnv(socket)
+	return ConnectBy(t, cmd)
+}
+
+// ConnectBy starts a peer by a command that runs the test binary in PeerEnv.
+func ConnectBy(t testing.TB, cmd *exec.Cmd) *Peer {
+	t.Helper()
 	in, peerIn, err := os.Pipe()
 	if err != nil {
 		t.Fatalf("start a peer: %v", err)
@@ -36,8 +48,6 @@ func Connect(t testing.TB, socket string) *Peer {
 	if err != nil {
 		t.Fatalf("start a peer: %v", err)
 	}
-	cmd := exec.Command(self)
-	cmd.Env = []string{peerVariable + "=" + socket}
 	cmd.Stdin, cmd.Stdout = in, out
 	p := &Peer{Process: Start(t, cmd), in: peerIn, lines: make(chan string, 1024)}
 	_, _ = in.Close(), out.Close()
@@ -55,6 +65,7 @@ func Connect(t testing.TB, socket string) *Peer {
 func bePeer(socket string) int {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {
+		fmt.Fprintln(os.Stderr, "be a peer:", err)
 		return 1
 	}
 	ended := make(chan struct{}, 2)

@@ -27,7 +27,10 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 		cmd.Stdout = &p.out
 	}
 	cmd.Stderr = &p.out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
 	started := make(chan error)
 	go p.run(started)
 	if err := <-started; err != nil {
@@ -110,9 +113,11 @@ func Eventually(t testing.TB, what string, holds func() bool) {
 
 func poll(holds func() bool) error {
 	late := time.After(Patience)
-	for pause := 5 * time.Millisecond; !holds(); pause = min(2*pause, 40*time.Millisecond) {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for !holds() {
 		select {
-		case <-time.After(pause):
+		case <-ticker.C:
 		case <-late:
 			return errors.New("it did not come about")
 		}
