@@ -29,7 +29,7 @@ func (r *Registry) Recall() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.died = nil
-	for _, o := range r.tokens {
+	for o := range r.order.all() {
 		if o.session.dead {
 			r.died = append(r.died, o.entry.job)
 		}

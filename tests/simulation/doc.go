@@ -1,2 +1,0 @@
-// Package simulation plays the watchdog in worlds that a seed makes up.
-package simulation
