@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -113,10 +112,4 @@ func secrets(u *url.URL) []string {
 		}
 	}
 	return all
-}
-
-// exists reports whether the path can be looked up; all else about it is SQLite's to say.
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -28,7 +28,8 @@ func (l *fileLock) hold(context.Context) error {
 	return err
 }
 
-// follow opens the file, and opens it anew when another has taken its place under the path.
+// follow opens the file. When another has taken its place under the path it opens that, and says so once: for one
+// pass nothing is to be judged by the ages in a file that was not there before.
 func (l *fileLock) follow() error {
 	var named, held syscall.Stat_t
 	if err := syscall.Stat(l.path, &named); err != nil {
@@ -46,7 +47,11 @@ func (l *fileLock) follow() error {
 	if err != nil {
 		return fmt.Errorf("open %q: %w", l.path, err)
 	}
+	replaced := l.open
 	l.fd, l.open = fd, true
+	if replaced {
+		return fmt.Errorf("the SQLite file %q was replaced by another, which is read from now on", l.path)
+	}
 	return nil
 }
 

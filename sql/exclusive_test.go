@@ -96,6 +96,7 @@ func TestAFileThatWasReplacedIsHeldAnew(t *testing.T) {
 	require.NoError(t, os.Rename(path, path+".old"))
 	require.ErrorContains(t, e.Hold(t.Context()), "no such file")
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	require.ErrorContains(t, e.Hold(t.Context()), "was replaced", "it is told once")
 	require.NoError(t, e.Hold(t.Context()))
 	require.ErrorIs(t, exclusive(t, f.config).Hold(t.Context()), errHeld)
 }

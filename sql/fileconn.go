@@ -3,7 +3,10 @@ package sql
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 )
 
 // fileConnector tells a file that is missing from one that SQLite cannot open.
@@ -12,16 +15,22 @@ type fileConnector struct {
 	path string
 }
 
+// Connect looks at the file before it opens it: if another takes its place in between, the connection is taken for
+// one to the old file, which costs no more than a connection.
 func (c fileConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	if !exists(c.path) {
+	file, err := os.Stat(c.path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("the SQLite file %q does not exist (the watchdog creates none)", c.path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up the SQLite file: %w", err)
 	}
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	inner := conn.(sqliteConn)
-	return &fileConn{sqliteConn: inner, kept: prepared{conn: inner}}, nil
+	return &fileConn{sqliteConn: inner, kept: prepared{conn: inner}, path: c.path, file: file}, nil
 }
 
 // sqliteConn is all that the driver's connections can do and database/sql asks for.
@@ -36,10 +45,22 @@ type sqliteConn interface {
 	driver.Validator
 }
 
-// fileConn is a connection that keeps statements prepared.
+// fileConn is a connection that keeps statements prepared, and knows its file: whoever restores a backup renames
+// another over it, and SQLite would go on with the one that is gone.
 type fileConn struct {
 	sqliteConn
 	kept prepared
+	path string
+	file os.FileInfo
+}
+
+// ResetSession has the pool drop a connection whose file is no longer the one under its path.
+func (c *fileConn) ResetSession(ctx context.Context) error {
+	named, err := os.Stat(c.path)
+	if err != nil || !os.SameFile(named, c.file) {
+		return driver.ErrBadConn
+	}
+	return c.sqliteConn.ResetSession(ctx)
 }
 
 func (c *fileConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {

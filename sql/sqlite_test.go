@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	watchdog "github.com/finalizer-watchdog/watchdog"
 )
 
 // orchestratorFile tells a copy of the test binary to be an orchestrator on the file it names.
@@ -149,4 +151,34 @@ func TestPathsNeedNoEscape(t *testing.T) {
 	f.exec(t, "VACUUM INTO '"+path+"'")
 	_, err := f.open(t, Config{URL: "sqlite:" + path}).Counts(t.Context())
 	require.NoError(t, err)
+}
+
+// A backup is restored by a rename over the file, beside a store that reads it.
+func TestAFileThatWasReplacedIsReadAnew(t *testing.T) {
+	f := onSQLite(t)
+	path := f.config.URL[len("sqlite:"):]
+	f.exec(t, "INSERT INTO jobs (id, status) VALUES (1, 'running')")
+	f.exec(t, "VACUUM INTO '"+path+".backup'")
+	f.exec(t, "INSERT INTO jobs (id, status) VALUES (2, 'running')")
+	require.Equal(t, []string{"1", "2"}, f.openIDs(t))
+
+	require.NoError(t, f.db.Close(), "the orchestrator is stopped, and the log of what is replaced removed")
+	require.NoError(t, os.Remove(path+"-wal"))
+	require.NoError(t, os.Remove(path+"-shm"))
+	require.NoError(t, os.Rename(path+".backup", path))
+	require.Equal(t, []string{"1"}, f.openIDs(t))
+	tx, err := f.store.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Lock(t.Context(), "2")
+	require.ErrorIs(t, err, watchdog.ErrNoJob, "a reap is for the file that is there")
+	require.NoError(t, tx.Rollback())
+}
+
+func (f *fixture) openIDs(t testing.TB) (ids []string) {
+	jobs, err := f.store.OpenJobs(t.Context(), noon, "", 10)
+	require.NoError(t, err)
+	for _, j := range jobs {
+		ids = append(ids, string(j.ID))
+	}
+	return ids
 }
