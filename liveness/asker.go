@@ -29,8 +29,9 @@ type asker struct {
 	settled  func() // called after each observation
 
 	mu      sync.Mutex
-	waiting map[watchdog.JobID][]chan answer
-	down    error // why the last question has no answer; nil: it has
+	waiting map[watchdog.JobID][]chan answer // jobs that somebody waits for
+	wanted  map[watchdog.JobID]struct{}      // jobs to be asked about that nobody waits for
+	down    error                            // why the last question has no answer; nil: it has
 	wake    chan struct{}
 }
 
@@ -42,17 +43,24 @@ type answer struct {
 
 func newAsker(rows Rows, registry *Registry, log *slog.Logger, settled func()) *asker {
 	return &asker{rows: rows, registry: registry, log: log, settled: settled,
-		waiting: make(map[watchdog.JobID][]chan answer), wake: make(chan struct{}, 1)}
+		waiting: make(map[watchdog.JobID][]chan answer), wanted: make(map[watchdog.JobID]struct{}), wake: make(chan struct{}, 1)}
 }
 
 // want has the job asked about before long.
 func (a *asker) want(job watchdog.JobID) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, there := a.waiting[job]; !there {
-		a.waiting[job] = nil
-	}
+	a.note(job)
 	a.prod()
+}
+
+// note has the job asked about by and by. There are no more of those than can be owned: a peer that marks and
+// clears faster than the database answers makes no more, and what stays owned is asked about once a minute in
+// any case.
+func (a *asker) note(job watchdog.JobID) {
+	if len(a.wanted) < a.registry.cfg.Limits.Total {
+		a.wanted[job] = struct{}{}
+	}
 }
 
 // ask is want for somebody who waits. While the database is known to be away, or to be slow, the answer is
@@ -63,9 +71,7 @@ func (a *asker) ask(job watchdog.JobID) <-chan answer {
 	defer a.mu.Unlock()
 	if a.down != nil {
 		ch <- answer{err: a.down}
-		if _, there := a.waiting[job]; !there {
-			a.waiting[job] = nil
-		}
+		a.note(job)
 		a.prod()
 		return ch
 	}
@@ -138,8 +144,8 @@ func (a *asker) round(ctx context.Context) bool {
 		a.mu.Lock()
 		a.down = err
 		for job := range batch {
-			if _, there := a.waiting[job]; err != nil && !there {
-				a.waiting[job] = nil
+			if err != nil {
+				a.note(job)
 			}
 		}
 		a.mu.Unlock()
@@ -155,16 +161,25 @@ func (a *asker) round(ctx context.Context) bool {
 	return true
 }
 
+// take returns what to ask about next: first that for which somebody waits.
 func (a *asker) take() map[watchdog.JobID][]chan answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	batch := make(map[watchdog.JobID][]chan answer)
 	for job, waiters := range a.waiting {
 		if len(batch) == askBatch {
-			break
+			return batch
 		}
 		batch[job] = waiters
 		delete(a.waiting, job)
+		delete(a.wanted, job)
+	}
+	for job := range a.wanted {
+		if len(batch) == askBatch {
+			break
+		}
+		batch[job] = nil
+		delete(a.wanted, job)
 	}
 	return batch
 }

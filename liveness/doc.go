@@ -27,6 +27,8 @@
 //   - Revocation is compare-and-set on the claim that was judged, under the same mutex as every mark,
 //     beat and check. What was revoked is never given back.
 //   - An event stands in a session's outbox before any reply that would reveal the same.
+//   - What a peer can make the registry keep is bounded, and no flood of marks pushes out a hold that runs, a
+//     reap, or the clear of a job that the database held open: see memory.go.
 //
 // # When things fail
 //

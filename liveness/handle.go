@@ -17,18 +17,24 @@ const confirmWithin = time.Second
 func (c *conn) answer(line []byte) bool {
 	req, wrong := protocol.Parse(line)
 	if wrong != nil {
-		c.out.Reply(&protocol.Reply{ID: req.ID, Err: wrong})
+		c.reply(&protocol.Reply{ID: req.ID, Err: wrong})
 		return !wrong.Fatal
 	}
 	reply := c.dispatch(&req)
 	reply.ID = req.ID
-	c.out.Reply(&reply)
+	c.reply(&reply)
 	if req.Op == protocol.OpMark && reply.Err == nil {
 		// Not before the reply is queued: what the database says may end the ownership, and an event about a
 		// token must not overtake the token.
 		c.srv.asker.want(watchdog.JobID(req.Job))
 	}
 	return true
+}
+
+func (c *conn) reply(r *protocol.Reply) {
+	if c.out.Reply(r) {
+		c.out.Flush()
+	}
 }
 
 func (c *conn) dispatch(req *protocol.Request) protocol.Reply {

@@ -39,6 +39,7 @@ func (r *Registry) compare(o *ownership, at watchdog.Instant, row *watchdog.Job)
 
 // learn takes in what an open row says about the job that o owns under that row's run.
 func (r *Registry) learn(o *ownership, at watchdog.Instant, row watchdog.Job) {
+	o.known = true
 	o.guarded = o.guarded || r.cfg.Rules.Guards(row.Stage)
 	if backstop := r.cfg.Rules.Backstop(row); !backstop.IsZero() {
 		o.noHold = at.Boot + backstop.Sub(at.Rows)

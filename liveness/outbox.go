@@ -41,11 +41,13 @@ func (o *outbox) Tell(e protocol.Event) {
 	}
 }
 
-// Reply queues a reply; the caller calls Flush when there is nothing more to answer.
-func (o *outbox) Reply(r *protocol.Reply) {
+// Reply queues a reply; the caller calls Flush when there is nothing more to answer, or when there is much to be
+// sent: a peer that asks and does not read must not make the replies pile up.
+func (o *outbox) Reply(r *protocol.Reply) (much bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.put(r.Append(o.buf))
+	return len(o.buf) >= outboxKeep
 }
 
 func (o *outbox) put(buf []byte) {

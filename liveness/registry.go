@@ -29,7 +29,7 @@ type Observer interface {
 type Limits struct {
 	PerSession int // ownerships of one session
 	Total      int // ownerships in all
-	Remembered int // jobs that nobody owns any more, but whose clear or revocation still counts
+	Remembered int // jobs that nobody owns any more, but whose clear or revocation still counts; twice: see worth
 }
 
 // Config is what a Registry is made of. All fields but Stages are required.
@@ -67,7 +67,7 @@ type Registry struct {
 	died     []watchdog.JobID
 	restored map[uint64]Hold // by token: those that ran when the watchdog started
 	heldAll  time.Duration   // until then every job counts as held: the holds before a restart are not known
-	memory   *list.List      // jobs that nobody owns, the longest forgotten first
+	memory   remembered      // jobs that nobody owns
 	endings  []Ending
 }
 
@@ -78,9 +78,10 @@ type entry struct {
 	newest  [2]given      // the newest token for it, by slot
 	holds   [2]hold       // by slot
 	cleared clear
-	reaping []revocation // by a reap whose outcome is not known yet
-	revoked []revocation // for good
-	memory  *list.Element
+	reaping []revocation  // by a reap whose outcome is not known yet
+	revoked []revocation  // for good
+	memory  *list.Element // its place among those remembered; nil while it is owned
+	worth   worth         // of that place
 }
 
 // revocation says that a run of a job cannot be marked afresh, and, if it was owned, under which token it
@@ -110,8 +111,9 @@ type given struct {
 }
 
 type clear struct {
-	run watchdog.RunID
-	at  time.Duration
+	run   watchdog.RunID
+	at    time.Duration
+	known bool // the database held the job open under that run
 }
 
 type ownership struct {
@@ -125,6 +127,7 @@ type ownership struct {
 	token   uint64
 
 	markedAt  time.Duration
+	known     bool          // its job's row was seen open under its run
 	guarded   bool          // its job's row was seen in a guarded stage
 	confirmed bool          // the database holds the job open under its run
 	askedAt   time.Duration // when its first check asked the database
@@ -151,7 +154,7 @@ func NewRegistry(cfg Config, last, bound uint64) *Registry {
 		bound:    bound,
 		order:    newOrder(cfg.Stages),
 		restored: make(map[uint64]Hold),
-		memory:   list.New(),
+		memory:   newRemembered(),
 	}
 }
 

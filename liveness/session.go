@@ -145,13 +145,7 @@ func (r *Registry) Sweep(at time.Duration) {
 			delete(r.restored, token)
 		}
 	}
-	for oldest := r.memory.Front(); oldest != nil; oldest = r.memory.Front() {
-		e := oldest.Value.(*entry)
-		if r.matters(e, at) {
-			break
-		}
-		r.forget(e)
-	}
+	r.lapse(at)
 }
 
 func (r *Registry) lose(o *ownership, at time.Duration) {

@@ -108,7 +108,7 @@ func (r *Registry) Clear(s *Session, at time.Duration, req *protocol.Request) (p
 		*h = hold{}
 	}
 	if o.role == watchdog.Finalizer {
-		e.cleared = clear{run: o.run, at: at}
+		e.cleared = clear{run: o.run, at: at, known: o.known}
 	}
 	r.end(o, at, "clear")
 	return protocol.Reply{}, kept

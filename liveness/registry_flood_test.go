@@ -1,0 +1,82 @@
+package liveness
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/finalizer-watchdog/watchdog"
+)
+
+// flood marks and clears as many jobs as would push out all that is remembered, several times over.
+func (w *world) flood(p *peer) {
+	for i := range 10 * w.cfg.Limits.Remembered {
+		job := fmt.Sprint("made up ", i)
+		reply := p.mark(job, "1", "")
+		require.Nil(w.t, reply.Err)
+		require.Nil(w.t, p.clear(job, reply.Token).Err)
+	}
+}
+
+// observed lets the database be asked about a job, which it holds open.
+func (w *world) observed(job, run string) {
+	w.Observe(w.instant(), []watchdog.JobID{watchdog.JobID(job)}, []watchdog.Job{w.row(job, run)})
+}
+
+func TestAFloodOfMarksDoesNotPushOutAHold(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(1000)
+	token := a.mark("1914", "2207", "a").Token
+	require.Equal(t, "ok", code(a.check("1914", token)))
+	until := w.look("1914", "2207").HoldUntil
+	w.Hangup(a.Session, w.at)
+	w.pass(lease, b)
+	require.Nil(t, w.look("1914", "2207").Owner, "it is lost, its hold runs")
+
+	w.flood(b)
+	assert.Equal(t, until, w.look("1914", "2207").HoldUntil)
+	assert.Equal(t, "owned ", code(b.mark("1914", "2207", "b")), "what it does inside its hold it does alone")
+	w.pass(holds, b)
+	assert.Equal(t, "ok", code(b.mark("1914", "2207", "b")))
+}
+
+func TestAFloodOfMarksDoesNotPushOutAReap(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(1000)
+	token := a.mark("1914", "2207", "a").Token
+	require.Empty(t, w.Revoke(w.at, []watchdog.Judged{w.judged("1914", "2207")}))
+	w.Settle(w.at, []watchdog.JobID{"1914"})
+
+	w.flood(b)
+	assert.Equal(t, "revoked backstop", code(b.mark("1914", "2207", "b")))
+	assert.Equal(t, "revoked backstop", code(a.check("1914", token)))
+	assert.Equal(t, 1, w.seen.falseReaps)
+}
+
+func TestAFloodOfMarksDoesNotPushOutAnHonestClear(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(1000)
+	token := a.mark("1914", "2207", "a").Token
+	w.observed("1914", "2207")
+	require.Equal(t, "ok", code(a.clear("1914", token)))
+	cleared := w.look("1914", "2207").ClearedAt
+
+	w.flood(b)
+	assert.Equal(t, cleared, w.look("1914", "2207").ClearedAt)
+	assert.LessOrEqual(t, len(w.jobs), 1+w.cfg.Limits.Remembered)
+	w.pass(grace, a, b)
+	assert.Empty(t, w.jobs, "and is forgotten all the same")
+}
+
+// TestReapsAreRememberedWithinBounds is about a database in which everything is reaped, for a day.
+func TestReapsAreRememberedWithinBounds(t *testing.T) {
+	w := newWorld(t)
+	for i := range 10 * w.cfg.Limits.Remembered {
+		job := fmt.Sprint(i)
+		require.Empty(t, w.Revoke(w.at, []watchdog.Judged{w.judged(job, "1")}))
+		w.Settle(w.at, []watchdog.JobID{watchdog.JobID(job)})
+	}
+	assert.Len(t, w.jobs, w.cfg.Limits.Remembered)
+}

@@ -1,0 +1,89 @@
+package liveness
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/finalizer-watchdog/watchdog"
+	"github.com/finalizer-watchdog/watchdog/protocol"
+)
+
+// TestMarksAndClearsWhileTheDatabaseIsAway is about a peer that marks and clears whatever it can think of: what the
+// database is to be asked about does not pile up.
+func TestMarksAndClearsWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	s := listening(t)
+	s.Registry.cfg.Limits.Total = 10
+	s.rows.fail(errors.New("connection refused"))
+	s.run()
+	k := s.dial()
+	for i := range 200 {
+		job := fmt.Sprint(i)
+		require.True(t, k.ask(clearing(job, k.mark(job))).OK)
+	}
+	s.asker.mu.Lock()
+	noted := len(s.asker.wanted) + len(s.asker.waiting)
+	s.asker.mu.Unlock()
+	assert.LessOrEqual(t, noted, 10)
+
+	s.rows.fail(nil)
+	token := k.mark("1914")
+	s.eventually(func() bool { return k.ask(checking("1914", token)).OK }, "who waits is asked for all the same")
+}
+
+// TestWhoWaitsIsAskedForFirst is about a check behind a flood of marks.
+func TestWhoWaitsIsAskedForFirst(t *testing.T) {
+	a := newAsker(nil, newWorld(t).Registry, nil, nil)
+	a.registry.cfg.Limits.Total = 10 * askBatch
+	for i := range 10 * askBatch {
+		a.want(watchdog.JobID(fmt.Sprint("made up ", i)))
+	}
+	a.ask("1914")
+	batch := a.take()
+	assert.Len(t, batch, askBatch)
+	assert.Contains(t, batch, watchdog.JobID("1914"))
+}
+
+// pile is a reaper that notes how much waits to be sent when it is asked for its status.
+type pile struct {
+	*controls
+	server *Server
+	most   int
+}
+
+func (h *pile) Describe() []byte {
+	h.server.mu.Lock()
+	defer h.server.mu.Unlock()
+	for c := range h.server.conns {
+		c.out.mu.Lock()
+		h.most = max(h.most, len(c.out.buf))
+		c.out.mu.Unlock()
+	}
+	return h.controls.Describe()
+}
+
+// TestRepliesDoNotPileUp asks for much more than it sends, and for all of it at once.
+func TestRepliesDoNotPileUp(t *testing.T) {
+	t.Parallel()
+	s := listening(t)
+	status := `"x":"` + strings.Repeat("x", 1<<12) + `"`
+	s.reaper.body = status
+	h := &pile{controls: s.reaper, server: s.Server}
+	s.Controls = h
+	s.run()
+	k := s.dial()
+	long := `{"op":"beat","x":"` + strings.Repeat("x", protocol.MaxLine-20) + `"}`
+	require.True(t, k.ask(long).OK, "from now on much is read at once")
+	const asked = 500
+	go k.send(strings.TrimSuffix(strings.Repeat(`{"op":"status"}`+"\n", asked), "\n"))
+	for range asked {
+		require.True(t, k.next().OK)
+	}
+	assert.Greater(t, h.most, len(status), "they are put together")
+	assert.Less(t, h.most, outboxKeep+2*len(status))
+}
