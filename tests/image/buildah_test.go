@@ -52,7 +52,7 @@ func (s store) standIn(t *testing.T, name string) {
 		path, err := exec.LookPath(program)
 		require.NoError(t, err)
 		copyFile(t, path, filepath.Join(root, "bin", program))
-		for _, word := range strings.Fields(host(t, "ldd", path)) {
+		for word := range strings.FieldsSeq(host(t, "ldd", path)) {
 			if filepath.IsAbs(word) {
 				copyFile(t, word, filepath.Join(root, word))
 			}

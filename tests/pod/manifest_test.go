@@ -3,6 +3,7 @@ package pod
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -95,13 +96,7 @@ func TestPrometheusRule(t *testing.T) {
 	require.NoError(t, err)
 	head, _, found := strings.Cut(string(manifest), "\nspec:\n")
 	require.True(t, found)
-	want := head + "\nspec:\n  groups:\n"
-	for line := range strings.Lines(groups) {
-		if line != "\n" {
-			line = "  " + line
-		}
-		want += line
-	}
+	want := head + "\nspec:\n  groups:\n" + regexp.MustCompile(`(?m)^.`).ReplaceAllString(groups, "  $0")
 	if os.Getenv("WATCHDOG_UPDATE") != "" {
 		require.NoError(t, os.WriteFile(path, []byte(want), 0o644))
 		return

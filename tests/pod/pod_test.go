@@ -23,8 +23,7 @@ func TestMain(m *testing.M) {
 // pod is the volumes that its containers share, and the manifest by which they run.
 type pod struct {
 	manifest manifest
-	shared   string // the folder of the socket
-	secret   string
+	shared   string            // the folder of the socket
 	mounted  map[string]string // volume to folder
 }
 

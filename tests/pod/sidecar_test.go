@@ -111,7 +111,7 @@ func TestTheVolumeOutlivesTheContainer(t *testing.T) {
 	w.Signal(t, syscall.SIGKILL)
 	w.Wait(t, program.Patience)
 
-	w = p.serve(t)
+	p.serve(t)
 	after := p.orchestrator(t, p.manifest.Security.FSGroup)
 	resumed := after.Ask(t, fmt.Sprintf(`{"op":"mark","job":1914,"run":2207,"token":%d}`, owned.Token))
 	assert.True(t, resumed.OK, resumed.Error)
