@@ -45,6 +45,7 @@ const (
 
 // check is one caller that waits for an answer.
 type check struct {
+	hold     time.Duration // to ask for; 0: the watchdog's setting
 	answered chan struct{} // closed with the answer
 	answer   Answer
 	left     bool // the caller waits no more; guarded by client.mu
@@ -110,11 +111,17 @@ func (o *Ownership) Step(name string, budget time.Duration) {
 // deadline in ctx it waits for at most Options.Timeout, with one until then; either way no longer than until the
 // watchdog is known to be away.
 func (o *Ownership) Check(ctx context.Context) Answer {
+	return o.CheckFor(ctx, 0)
+}
+
+// CheckFor is Check for a promise of no more than hold, where the watchdog's own setting would be longer than the next
+// step takes: a finalizer that dies is not recovered before its hold is over. A hold of 0 or less is the setting.
+func (o *Ownership) CheckFor(ctx context.Context, hold time.Duration) Answer {
 	if o == nil {
 		return Answer{State: Unknown, Reason: "nothing is owned"}
 	}
 	c := o.client
-	asked := &check{answered: make(chan struct{})}
+	asked := &check{hold: min(max(hold, 0), maxSpan), answered: make(chan struct{})}
 	c.mu.Lock()
 	if a, known := o.known(); known {
 		c.mu.Unlock()

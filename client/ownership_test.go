@@ -34,6 +34,18 @@ func TestCheckPromisesFromWhenItWasSent(t *testing.T) {
 	})
 }
 
+func TestCheckForAHoldOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, c, l, o := owned(t)
+		defer c.Close()
+		for asked, sent := range map[time.Duration]time.Duration{0: 0, -1: 0, time.Second: time.Second, 1 << 62: 1e9 * time.Second} {
+			answer := later(func() client.Answer { return o.CheckFor(t.Context(), asked) })
+			assert.Equal(t, sent, l.answer(protocol.OpCheck, `"ok":true,"hold_s":1`).Hold)
+			assert.Equal(t, time.Second, (<-answer).Remaining())
+		}
+	})
+}
+
 func TestCheckIsUnknownWhenItsHoldRanOutOnTheWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, c, l, o := owned(t)

@@ -102,6 +102,7 @@ func (c *Client) composeOwnership(s *session, o *Ownership, b []byte, now time.D
 		b = s.ask(b, request{op: protocol.OpStep, of: o, sent: now}, step)
 	}
 	for _, waiting := range o.checks {
+		that.Hold = waiting.hold
 		b = s.ask(b, request{op: protocol.OpCheck, of: o, check: waiting, sent: now}, that)
 	}
 	o.checks = nil

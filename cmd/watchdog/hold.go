@@ -17,7 +17,8 @@ const holdManual = `It marks the job, runs the command, clears the job when the 
 when signal n ended it, 127 when there is no such command, 126 when it cannot be run. SIGTERM, SIGINT, SIGHUP, SIGQUIT,
 SIGUSR1 and SIGUSR2 are passed on to the command's process group.
 
-It exits with 1, without running the command, when another finalizer owns the job or the job was taken from this run.
+It exits with 1, without running the command, when another finalizer owns the job, or the job is closed or another
+run's by now.
 Without a watchdog it says so and runs the command all the same, unless --require is given.
 
 When hold dies, the kernel kills the command; what the command has started may outlive both. When the job is taken
@@ -28,6 +29,8 @@ cannot read from the terminal.`
 const (
 	// holdPatience is how long hold waits for one answer: the watchdog may have to ask its database.
 	holdPatience = 2 * time.Second
+	// firstHold is what hold asks for before it runs the command: little, for a recovery would wait for its end.
+	firstHold = time.Second
 	// killAfter is how long a command has to end itself after its job was taken away.
 	killAfter = 5 * time.Second
 )
@@ -108,8 +111,8 @@ func (h *holding) run(ctx context.Context) int {
 	watchdog := client.New(client.Options{Socket: h.socket, Name: "hold " + filepath.Base(h.argv[0]), Timeout: holdPatience})
 	defer watchdog.Close()
 	owned, err := watchdog.Mark(ctx, h.job)
-	if err == nil && !owned.Granted() {
-		err = h.unguarded(ctx, owned)
+	if err == nil {
+		err = h.ask(ctx, owned)
 	}
 	if err != nil {
 		return h.fail(fmt.Errorf("%w; the command was not run", err))
@@ -127,13 +130,14 @@ func (h *holding) run(ctx context.Context) int {
 	return h.tend(k, owned.Context(ctx))
 }
 
-// unguarded decides what to do about a job that the watchdog did not grant, nor refused.
-func (h *holding) unguarded(ctx context.Context, owned *client.Ownership) error {
-	answer := owned.Check(ctx)
+// ask decides whether the command is to be run for a job that was not refused: a mark is answered before the database
+// is asked, and may be of a job that is closed or another run's by now. An answer that nobody knows forbids nothing.
+func (h *holding) ask(ctx context.Context, owned *client.Ownership) error {
+	answer := owned.CheckFor(ctx, firstHold)
 	switch {
 	case answer.State == client.Revoked:
-		return fmt.Errorf("job %s is another's: %s", h.job.ID, answer.Reason)
-	case answer.Granted: // its answer was only late
+		return context.Cause(owned.Context(ctx))
+	case answer.Granted:
 		return nil
 	case h.require:
 		return fmt.Errorf("nobody watches job %s on %s: %s (--require); is the watchdog running, with this WATCHDOG_SOCKET?",

@@ -181,6 +181,37 @@ func TestHoldRefusesAnothersJob(t *testing.T) {
 	assert.Equal(t, "watchdog hold: job 1914 was revoked: owner-died; the command was not run\n", stderr)
 }
 
+// A mark is answered before the database is asked: hold waits for what the database says, and only then runs the command.
+func TestHoldRunsNothingForAJobThatIsOver(t *testing.T) {
+	t.Parallel()
+	w, d := served(t, nil)
+	d.Finished(t, job, guarded)
+	for _, over := range []struct{ what, job, run string }{
+		{"another run's", "1914", "2206"}, {"unknown", "1915", "2208"}, {"closed", "1914", run},
+	} {
+		if over.what == "closed" {
+			d.Exec(t, "UPDATE jobs SET status = 'done' WHERE id = 1914")
+		}
+		for range 4 {
+			status, stdout, stderr := ran(t, w.Socket, "hold", "--job", over.job, "--run", over.run, "--", "echo", "it ran")
+			assert.Equal(t, 1, status, over.what)
+			assert.Empty(t, stdout, over.what)
+			assert.Equal(t, "watchdog hold: job "+over.job+" was revoked: closed; the command was not run\n", stderr, over.what)
+		}
+	}
+}
+
+// With the switch off no check is answered: that forbids nothing, and the job is marked all the same.
+func TestHoldRunsWhileTheSwitchIsOff(t *testing.T) {
+	t.Parallel()
+	w, d := served(t, program.Settings{"REAPER_FINALIZER_LIVENESS_ENABLED": "false"})
+	d.Finished(t, job, guarded)
+	status, stdout, stderr := ran(t, w.Socket, with(hold("echo", "it ran"), "--require")...)
+	assert.Equal(t, 0, status)
+	assert.Equal(t, "it ran\n", stdout)
+	assert.Empty(t, stderr)
+}
+
 // TestHoldIsRevoked has the job of two holds, each with a watchdog of its own, reaped while their commands run.
 func TestHoldIsRevoked(t *testing.T) {
 	const script = `trap 'exit 7' TERM; trap 'exit 8' USR1; echo ready; while :; do sleep 0.02; done`
