@@ -32,11 +32,11 @@ func (r *reader) checkSocketPath() {
 	r.require(len(path) <= maxSocketPath, variable, "must have at most %d bytes; it has %d", maxSocketPath, len(path))
 	r.require(!isFolder(path), variable, "must be a file's path; it is a folder")
 	if !isFolder(folder) {
-		r.fault(variable, "must be in a folder that exists; %s does not", folder)
+		r.fault(variable, "must be in a folder that exists; %s does not", shownPart(folder, path))
 		return
 	}
 	err := unix.Access(folder, unix.W_OK|unix.X_OK)
-	r.require(err == nil, variable, "must be in a folder that this user may write to; %s: %v", folder, err)
+	r.require(err == nil, variable, "must be in a folder that this user may write to; %s: %v", shownPart(folder, path), err)
 }
 
 func isFolder(path string) bool {

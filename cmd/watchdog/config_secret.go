@@ -16,6 +16,15 @@ func (u secretURL) String() string               { return redact(string(u)) }
 func (u secretURL) GoString() string             { return redact(string(u)) }
 func (u secretURL) MarshalText() ([]byte, error) { return []byte(redact(string(u))), nil }
 
+// shownPart is a part of a setting's value as it may be shown. A value that might be a URL may hold a password,
+// also where none belongs, and where that begins and ends in the part cannot be told.
+func shownPart(part, value string) string {
+	if strings.Contains(value, "://") {
+		return notShown
+	}
+	return part
+}
+
 // redact returns what may be shown of a database's URL: the user, host and path, never the password, the
 // query or the fragment. A URL that is not well-formed is not shown at all: where its password begins and
 // ends cannot be told.

@@ -33,7 +33,7 @@ func (l *uidList) Decode(text string) error {
 	for word := range strings.SplitSeq(text, ",") {
 		id, err := strconv.ParseUint(strings.TrimSpace(word), 10, 32)
 		if err != nil {
-			return fmt.Errorf("must be numeric user ids separated by commas; %q is none", word)
+			return fmt.Errorf("must be numeric user ids separated by commas; %q is none", shownPart(word, text))
 		}
 		*l = append(*l, int(id))
 	}
@@ -74,10 +74,10 @@ func (m *stageDurations) Decode(text string) error {
 		stage := strings.TrimSpace(name)
 		d, err := time.ParseDuration(strings.TrimSpace(span))
 		if !ok || stage == "" || err != nil {
-			return fmt.Errorf("must be stage=duration pairs separated by commas, such as review=90s; %q is none", pair)
+			return fmt.Errorf("must be stage=duration pairs separated by commas, such as review=90s; %q is none", shownPart(pair, text))
 		}
 		if _, twice := (*m)[stage]; twice {
-			return fmt.Errorf("must name a stage once; %q is there twice", stage)
+			return fmt.Errorf("must name a stage once; %q is there twice", shownPart(stage, text))
 		}
 		(*m)[stage] = d
 	}
