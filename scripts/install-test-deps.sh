@@ -21,7 +21,8 @@ missing() {
     [ -z "${WATCHDOG_TEST_ALL:-}" ] || command -v buildah >/dev/null || echo buildah # builds the image
     command -v curl >/dev/null || echo curl # for the commands of the runbooks
     command -v jq >/dev/null || echo jq
-    command -v npm >/dev/null || echo npm # for Grafana's types, in make test-all
+    command -v npm >/dev/null || echo npm # for the types of Grafana and of the Node client, in make test-all
+    command -v node >/dev/null || echo nodejs
 }
 
 fail() {
@@ -50,7 +51,7 @@ tidy() {
 
 packages=$(missing | xargs)
 if [ -z "$packages" ]; then
-    echo "install-test-deps: gcc, PostgreSQL, PgBouncer, Python, promtool, curl, jq and npm are here"
+    echo "install-test-deps: gcc, PostgreSQL, PgBouncer, Python, promtool, curl, jq, Node and npm are here"
     exit 0
 fi
 

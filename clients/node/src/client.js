@@ -1,0 +1,98 @@
+import { hostname } from 'node:os';
+import { debuglog, inspect } from 'node:util';
+
+import { Claim, inert } from './claim.js';
+import { cut, describe, id, told } from './job.js';
+import { Keeper } from './keeper.js';
+import { Ownership } from './ownership.js';
+
+const DEFAULT_SOCKET = '/run/watchdog/heartbeat.sock';
+const DEFAULT_TIMEOUT = 50;
+
+/** Speaks to one watchdog. But for the constructor none of its methods throws or rejects. */
+export class Client {
+  #keeper;
+  #log;
+
+  constructor({ socket, name, lease, timeout, onUnknown = 'stop', log } = {}) {
+    if (onUnknown !== 'stop' && onUnknown !== 'proceed') {
+      throw new TypeError(`onUnknown is ${inspect(onUnknown)}, not 'stop' or 'proceed'`);
+    }
+    this.#log = harmless(log);
+    this.#keeper = new Keeper({
+      socket: told(socket) || process.env.WATCHDOG_SOCKET || DEFAULT_SOCKET,
+      name: cut(told(name) || hostname()),
+      lease,
+      timeout: timeout >= 0 ? timeout : DEFAULT_TIMEOUT,
+      proceed: onUnknown === 'proceed',
+      log: this.#log,
+    });
+  }
+
+  mark(job, options) {
+    return this.#mark(job, options, true);
+  }
+
+  async own(job, options, work) {
+    if (typeof options === 'function') [options, work] = [undefined, options];
+    const owned = await this.#mark(job, options, false);
+    if (typeof work !== 'function') return owned;
+    try {
+      return await work(owned);
+    } finally {
+      await owned.clear();
+    }
+  }
+
+  async clear(job) {
+    try {
+      await this.#keeper.clearJob(id(job));
+    } catch (error) {
+      this.#keeper.failed(error);
+    }
+  }
+
+  isOwned(job) {
+    try {
+      return this.#keeper.isOwned(id(job));
+    } catch (error) {
+      this.#keeper.failed(error);
+      return false;
+    }
+  }
+
+  close() {
+    this.#keeper.close();
+  }
+
+  async #mark(job, options, paired) {
+    return new Ownership(await this.#claim(job, options, paired), this.#keeper);
+  }
+
+  async #claim(job, options, paired) {
+    try {
+      return await this.#keeper.mark(new Claim(describe(job, options ?? {}), paired));
+    } catch (error) {
+      const why = String(error?.message ?? error);
+      this.#log('warn', `job ${inspect(job).slice(0, 200)} cannot be marked: ${why}`);
+      return inert({ job: '', run: '', fields: {} }, why);
+    }
+  }
+}
+
+/** A log must not stop a finalizer. Without one NODE_DEBUG=finalizer-liveness shows what it would be told. */
+function harmless(log) {
+  const tell = typeof log === 'function' ? log : debugLog();
+  return (level, message) => {
+    try {
+      tell(level, message);
+    } catch {
+      // nobody is left to be told
+    }
+  };
+}
+
+function debugLog() {
+  const debug = debuglog('finalizer-liveness');
+  return (level, message) => debug('%s: %s', level, message);
+}

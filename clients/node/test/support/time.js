@@ -1,0 +1,29 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export { sleep };
+
+/** Milliseconds that a call may take in a test of what is answered, not when: the machine may be busy. */
+export const PATIENT = 5000;
+
+/** Waits until seen() gives something, and returns that. */
+export async function until(seen, what, within = 15_000) {
+  const end = performance.now() + within;
+  for (;;) {
+    const found = await seen();
+    if (found) return found;
+    if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
+    await sleep(5);
+  }
+}
+
+/** How many milliseconds a call took. */
+export async function spent(call) {
+  const began = performance.now();
+  await call();
+  return performance.now() - began;
+}
+
+/** Blocks the event loop, as a finalizer's own code may. */
+export function block(span) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, span);
+}

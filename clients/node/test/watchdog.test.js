@@ -1,0 +1,113 @@
+// The client beside the built watchdog: resumed tokens, proven deaths, stopped processes. Most of the time is waiting:
+// the tests run at once.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { test } from 'node:test';
+
+import { Client } from '../src/index.js';
+import { spent, until } from './support/time.js';
+import { client, Watchdog } from './support/watchdog.js';
+
+let jobs = 100;
+
+async function job(watchdog, row) {
+  const added = ++jobs;
+  await watchdog.database.job(added, row);
+  return added;
+}
+
+/** Waits until the watchdog has reaped a job that nobody owns, and requires that it left another alone. */
+async function leftAlone(watchdog, owned) {
+  await watchdog.database.age(owned);
+  const neglected = await job(watchdog);
+  await watchdog.database.age(neglected);
+  await until(async () => (await watchdog.database.status(neglected)) === 'queued', 'the neglected job is reaped');
+  assert.equal(await watchdog.database.status(owned), 'running');
+}
+
+const confirmed = (o) => until(async () => (await o.check()).state === 'ok', 'the ownership is confirmed');
+
+test('beside the watchdog', { concurrency: true }, async (t) => {
+  const watchdog = await Watchdog.start();
+  t.after(() => watchdog.close());
+  const tests = [];
+  const it = (name, work) => tests.push(t.test(name, work));
+
+  it('what is owned is left alone, and what is not is reaped', async (t) => {
+    const owned = await job(watchdog);
+    const liveness = client(t, watchdog);
+    await liveness.own(owned, { run: owned, stage: 'deploy-staging' }, async (o) => {
+      await confirmed(o);
+      await leftAlone(watchdog, owned);
+      assert.ok(o.granted && liveness.isOwned(owned) && !o.revoked.aborted);
+    });
+  });
+
+  it('a second finalizer is told', async (t) => {
+    const owned = await job(watchdog);
+    await client(t, watchdog).own(owned, { run: owned }, async () => {
+      const o = await client(t, watchdog).own(owned, { run: owned });
+      assert.deepEqual([o.revoked.aborted, o.reason, o.owner], [true, 'owned', hostname()]);
+    });
+  });
+
+  it('a job that is not open is taken back', async (t) => {
+    const owned = await job(watchdog, { status: 'queued' });
+    const o = await client(t, watchdog).own(owned, { run: owned });
+    if (!o.revoked.aborted) await once(o.revoked, 'abort');
+    assert.deepEqual([o.reason, (await o.check()).state], ['closed', 'revoked']);
+  });
+
+  it('a flood of marks is granted whole', async (t) => {
+    const most = 3000;
+    const liveness = client(t, watchdog);
+    const ids = Array.from({ length: most }, (_, i) => `flood-${i}`);
+    const owned = await Promise.all(ids.map((id) => liveness.mark(id, { run: 1 })));
+    await until(() => owned.every((o) => o.granted), 'all are granted');
+    await Promise.all(ids.map((id) => liveness.clear(id)));
+    assert.ok(!ids.some((id) => liveness.isOwned(id)));
+  });
+
+  /** A watchdog that the test may kill or stop, a client with the default timeout, and what that owns. */
+  async function owning(t) {
+    const watchdog = await Watchdog.start();
+    t.after(() => watchdog.close());
+    await watchdog.database.job(1);
+    const liveness = new Client({ socket: watchdog.socket });
+    t.after(() => liveness.close());
+    const o = await liveness.own(1, { run: 1 });
+    await confirmed(o);
+    return { watchdog, liveness, o };
+  }
+
+  it('a restart is survived under the same token', async (t) => {
+    const { watchdog, o } = await owning(t);
+    await watchdog.kill();
+    const answer = await o.check();
+    assert.deepEqual([answer.state, answer.proceed], ['unknown', false]);
+    await watchdog.start();
+    await confirmed(o);
+    await leftAlone(watchdog, 1);
+    assert.ok(!o.revoked.aborted);
+  });
+
+  it('a stopped watchdog costs one wait', async (t) => {
+    const { watchdog, liveness, o } = await owning(t);
+    const { pid } = watchdog.process;
+    process.kill(pid, 'SIGSTOP');
+    const stopped = () => / T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    await until(stopped, 'it stops');
+    const first = await spent(() => o.check());
+    const later = Math.min(await spent(() => o.check()), await spent(() => o.check()), await spent(() => o.check()));
+    await until(() => !liveness.isOwned(1), 'the lease lapses by the own clock');
+    assert.equal((await o.check()).state, 'unknown');
+    process.kill(pid, 'SIGCONT');
+    assert.ok(first < 1000 && later < 20, `${first} ms, ${later} ms`);
+    await confirmed(o);
+    assert.ok(!o.revoked.aborted && liveness.isOwned(1));
+  });
+  await Promise.all(tests);
+});
