@@ -21,7 +21,7 @@ test:
 
 test-all: export WATCHDOG_TEST_ALL = 1
 test-all:
-	./scripts/install-test-deps.sh
+	WATCHDOG_TEST_ALL=1 ./scripts/install-test-deps.sh
 	./scripts/lint.sh
 	CGO_ENABLED=1 $(GO) test -race -vet=off -count=1 -timeout 2h $(GOTESTFLAGS) ./...
 

@@ -36,7 +36,7 @@ type Answer struct {
 
 // Remaining is how much of the promise is left now: for so long the job will not be reaped from its owner. It is
 // counted on CLOCK_BOOTTIME from when the check was sent, so that it ends before the watchdog's own count does.
-// It is 0 unless the State is OK; a job past the ceiling is given no hold at all.
+// It is 0 unless the State is OK.
 func (a Answer) Remaining() time.Duration {
 	if a.until == 0 {
 		return 0

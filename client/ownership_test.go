@@ -62,14 +62,15 @@ func TestCheckIsUnknownWhenItsHoldRanOutOnTheWay(t *testing.T) {
 	})
 }
 
-func TestCheckWithoutAHoldIsPositive(t *testing.T) {
+func TestCheckWithoutAHoldPromisesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, c, l, o := owned(t)
 		defer c.Close()
 		answer := later(func() client.Answer { return o.Check(t.Context()) })
 		l.answer(protocol.OpCheck, `"ok":true`)
 		a := <-answer
-		assert.Equal(t, client.OK, a.State)
+		assert.Equal(t, client.Unknown, a.State)
+		assert.Equal(t, "the watchdog promised no hold", a.Reason)
 		assert.Zero(t, a.Remaining())
 	})
 }

@@ -101,7 +101,7 @@ func (c *Client) checked(r request, m protocol.Message) {
 	case !m.OK:
 		a.Reason = refused(m).Error()
 	case m.HoldS <= 0:
-		a.State = OK
+		a.Reason = "the watchdog promised no hold"
 	default:
 		a.until = r.sent + span(m.HoldS)
 		if c.clock() >= a.until {

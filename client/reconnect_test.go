@@ -185,7 +185,7 @@ func TestTokenThatTheWatchdogForgotIsMarkedAfresh(t *testing.T) {
 			assert.Zero(t, r.Token)
 			assert.Equal(t, "t-7", r.Key)
 			answer := later(func() client.Answer { return o.Check(t.Context()) })
-			assert.EqualValues(t, 50, l.answer(protocol.OpCheck, `"ok":true`).Token)
+			assert.EqualValues(t, 50, l.answer(protocol.OpCheck, `"ok":true,"hold_s":30`).Token)
 			assert.Equal(t, client.OK, (<-answer).State)
 		})
 	}

@@ -32,13 +32,16 @@ func (r *Registry) end(o *ownership, at time.Duration, how string) {
 	o.entry.slots[slot(o.role)] = nil
 	delete(o.session.owned, o.token)
 	delete(r.tokens, o.token)
-	r.total--
 	if o.role == watchdog.Finalizer {
 		r.owned--
 		o.session.finalizers--
 		r.order.remove(o)
 		r.dropBudget(o)
 		r.cfg.Observer.Released(how, o.stage, at-o.markedAt)
+		if w := o.entry.slots[slot(watchdog.Worker)]; w != nil && w.session.dead {
+			r.died = append(r.died, o.entry.job) // nobody protects it any more
+			r.wakeReaper()
+		}
 	}
 	r.tidy(o.entry, at)
 }

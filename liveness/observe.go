@@ -74,16 +74,9 @@ func newestOf(job watchdog.JobID, rows []watchdog.Job) *watchdog.RunID {
 func (r *Registry) Owned() []watchdog.JobID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	jobs := make([]watchdog.JobID, 0, r.total)
-	for s := range r.sessions {
-		for _, o := range s.owned {
-			jobs = append(jobs, o.entry.job)
-		}
-	}
-	for o := range r.order.all() {
-		if o.session.dead {
-			jobs = append(jobs, o.entry.job)
-		}
+	jobs := make([]watchdog.JobID, 0, len(r.tokens))
+	for _, o := range r.tokens {
+		jobs = append(jobs, o.entry.job)
 	}
 	return jobs
 }

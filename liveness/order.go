@@ -2,7 +2,6 @@ package liveness
 
 import (
 	"container/list"
-	"iter"
 	"time"
 )
 
@@ -40,19 +39,6 @@ func (o order) add(own *ownership) {
 }
 
 func (o order) remove(own *ownership) { own.line.Remove(own.place) }
-
-// all yields every ownership once, which may be removed meanwhile.
-func (o order) all() iter.Seq[*ownership] {
-	return func(yield func(*ownership) bool) {
-		for _, line := range o {
-			for place := line.Front(); place != nil; place = place.Next() {
-				if !yield(place.Value.(*ownership)) {
-					return
-				}
-			}
-		}
-	}
-}
 
 // oldest is when the oldest ownership of each stage was marked; a stage without any is left out.
 func (o order) oldest() map[string]time.Duration {

@@ -29,7 +29,7 @@ func (r *Registry) Recall() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.died = nil
-	for o := range r.order.all() {
+	for _, o := range r.tokens {
 		if o.session.dead {
 			r.died = append(r.died, o.entry.job)
 		}

@@ -51,7 +51,7 @@ type Registry struct {
 
 	mu        sync.Mutex
 	jobs      map[watchdog.JobID]*entry
-	tokens    map[uint64]*ownership
+	tokens    map[uint64]*ownership // all that there are
 	sessions  map[*Session]struct{} // of living processes
 	connected uint64                // how many sessions there ever were
 	shortest  time.Duration         // the shortest lease among them
@@ -61,7 +61,6 @@ type Registry struct {
 	bound uint64 // no token above it is given, or believed
 
 	owned    int   // finalizers' ownerships
-	total    int   // all ownerships
 	order    order // finalizers' ownerships
 	budgets  budgets
 	died     []watchdog.JobID

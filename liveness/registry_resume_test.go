@@ -27,7 +27,7 @@ func TestATokenNamesOneOwnership(t *testing.T) {
 		}
 	}
 	assert.Equal(t, "ok", code(a.check("1914", token)))
-	assert.Equal(t, 1, w.total)
+	assert.Len(t, w.tokens, 1)
 }
 
 // TestTheLimitOfASessionHoldsForOneTokenToo is about a peer that resumes one token for every job there is, after a
@@ -39,10 +39,10 @@ func TestTheLimitOfASessionHoldsForOneTokenToo(t *testing.T) {
 	for job := range 200 {
 		liar.resume(fmt.Sprint(job), "1", 42)
 	}
-	assert.Equal(t, 1, w.total)
+	assert.Len(t, w.tokens, 1)
 	w.Hangup(liar.Session, w.at)
 	w.pass(2 * lease)
-	assert.Zero(t, w.total, "what nobody owns any more is not kept")
+	assert.Empty(t, w.tokens, "what nobody owns any more is not kept")
 	assert.Equal(t, "ok", code(w.connect(1000).mark("1914", "2207", "")))
 }
 
@@ -107,4 +107,21 @@ func TestTheFirstCheckUnderAResumedTokenAsksTheDatabase(t *testing.T) {
 	assert.True(t, need.Ask)
 	w.Observe(w.instant(), []watchdog.JobID{"1914"}, []watchdog.Job{w.row("1914", "2208")})
 	assert.Equal(t, "revoked closed", code(a.check("1914", 42)))
+}
+
+// TestATokenThatNobodyKnowsTakesNoHold is about a newer token that is named after a restart while the holder of an
+// older one is back already.
+func TestATokenThatNobodyKnowsTakesNoHold(t *testing.T) {
+	w := newWorld(t)
+	w.Registry = w.registry(100, 200)
+	a, newer, stranger := w.connect(1000), w.connect(1000), w.connect(2000)
+	require.Nil(t, a.resume("1914", "2207", 41).Err)
+	require.Equal(t, "ok", code(a.check("1914", 41)))
+	assert.Equal(t, protocol.Unavailable, newer.resume("1914", "2207", 42).Err.Code, "not while it is held")
+	assert.Empty(t, a.told)
+
+	w.pass(holds, a, newer, stranger)
+	assert.Equal(t, protocol.Owned, stranger.resume("1914", "2207", 43).Err.Code, "nor ever from another user")
+	require.Nil(t, newer.resume("1914", "2207", 42).Err)
+	assert.Equal(t, []protocol.Event{{Job: "1914", Token: 41, Reason: "superseded"}}, a.told)
 }

@@ -23,6 +23,19 @@ missing() {
     command -v jq >/dev/null || echo jq
     command -v npm >/dev/null || echo npm # for the types of Grafana and of the Node client, in make test-all
     command -v node >/dev/null || echo nodejs
+    command -v socat >/dev/null || echo socat # for the protocol by hand
+    [ -z "${WATCHDOG_TEST_ALL:-}" ] || missing_for_all
+}
+
+missing_for_all() {
+    command -v mypy >/dev/null || echo mypy
+    command -v gunicorn >/dev/null || echo gunicorn
+    command -v uvicorn >/dev/null || echo uvicorn
+    has_module psycopg2 || echo python3-psycopg2
+}
+
+has_module() {
+    python3 -c "import $1" 2>/dev/null || /usr/bin/python3 -c "import $1" 2>/dev/null
 }
 
 fail() {
@@ -51,7 +64,7 @@ tidy() {
 
 packages=$(missing | xargs)
 if [ -z "$packages" ]; then
-    echo "install-test-deps: gcc, PostgreSQL, PgBouncer, Python, promtool, curl, jq, Node and npm are here"
+    echo "install-test-deps: gcc, PostgreSQL, PgBouncer, Python, promtool, curl, jq, Node, npm and socat are here"
     exit 0
 fi
 

@@ -43,7 +43,7 @@ class Store:
             db: Any = sqlite3.connect(self._url[len("sqlite:"):], timeout=10, isolation_level=None)
             db.execute("BEGIN IMMEDIATE")
         else:
-            import psycopg2
+            import psycopg2  # type: ignore[import]
 
             db = psycopg2.connect(self._url)
         try:
@@ -51,7 +51,7 @@ class Store:
 
             def execute(statement: str, *values: Any) -> List[Any]:
                 cursor.execute(statement if self._sqlite else statement.replace("?", "%s"), values)
-                return cursor.fetchall() if cursor.description else []
+                return list(cursor.fetchall()) if cursor.description else []
 
             yield execute
             db.commit()

@@ -24,30 +24,16 @@ from store import Store  # noqa: E402
 
 GRACE = 3.0  # seconds, in every watchdog of these tests
 
-# An orchestrator whose clock is stepped by so many seconds once a file is there.
-STEPPED = """
-import datetime, os, sys
-import store
-def now():
-    step = float(sys.argv[1]) if os.path.exists(sys.argv[2]) else 0
-    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=step)).isoformat()
-store.now = now
-sys.argv[1:3] = []
-import orchestrator
-orchestrator.main()
-"""
-
 
 class Orchestrator:
     """orchestrator.py run as a process, and what it told."""
 
-    def __init__(self, world, *, before=(), **options):
-        arguments = ["--database", world.url, "--socket", world.watchdog.socket, "--tree", world.tree, "--agent", "0.2"]
-        for name, value in options.items():
+    def __init__(self, world, **options):
+        arguments = ["--database", world.url, "--socket", world.watchdog.socket, "--tree", world.tree]
+        for name, value in dict({"agent": 0.2}, **options).items():
             arguments += ["--" + name.replace("_", "-"), str(value)]
-        program = ["-c", STEPPED, *before] if before else [str(HERE / "orchestrator.py")]
         with open(os.path.join(world.folder, "stderr"), "a") as errors:
-            self.process = subprocess.Popen([sys.executable, *program, *arguments, "run"], cwd=HERE, text=True,
+            self.process = subprocess.Popen([sys.executable, str(HERE / "orchestrator.py"), *arguments, "run"], cwd=HERE, text=True,
                                             stdout=subprocess.PIPE, stderr=errors)
         self.told = []
         world.told.append(self.told)
@@ -82,6 +68,18 @@ class World(unittest.TestCase):
         self.store.create()
         self.watchdog = harness.Watchdog(WATCHDOG_DATABASE_URL=self.url, WATCHDOG_REAPER_FINALIZE_GRACE="%gs" % GRACE, **settings)
         self.addCleanup(self.watchdog.close)
+        self.addCleanup(self.tell)
+
+    def tell(self):
+        """Print what happened to each job: as the database has it, as the tree has it, and as the processes told it."""
+        with self.store._transaction() as execute:
+            jobs = execute("SELECT j.id, t.ref, j.status, j.attempt, t.stage FROM jobs j JOIN tasks t ON t.id = j.task_id ORDER BY j.id")
+        print("\n%s\n| job | status | attempts | stage | merges | told by the orchestrators | reaped |\n%s" %
+              (self._testMethodName.replace("_", " "), "| --- " * 7 + "|"))
+        for job, ref, status, attempt, stage in jobs:
+            told = " / ".join(", ".join(t["event"] for t in told if t.get("job") == job) for told in self.told)
+            print("| %d | %s | %d | %s | %d | %s | %s |" % (job, status, attempt, stage, self.merged().get(ref, 0), told,
+                                                          ", ".join(self.watchdog.reaps(job)) or "-"))
 
     def orchestrator(self, **options):
         o = Orchestrator(self, **options)
@@ -92,6 +90,15 @@ class World(unittest.TestCase):
         """The one job: its status, its attempt, its task's stage and how many runs it had."""
         with self.store._transaction() as execute:
             return tuple(execute("SELECT j.status, j.attempt, t.stage, (SELECT count(*) FROM agent_runs) FROM jobs j, tasks t")[0])
+
+    def owned(self, o):
+        """Wait until an orchestrator finalizes and the watchdog knows it."""
+        o.seen("finalizing")
+        harness.until(lambda: self.watchdog.ask(op="status")["owned"], 15)
+
+    def statuses(self):
+        with self.store._transaction() as execute:
+            return [row[0] for row in execute("SELECT status FROM jobs ORDER BY id")]
 
     def becomes(self, wanted, within=15.0):
         try:
@@ -121,8 +128,7 @@ class World(unittest.TestCase):
         self.begin()
         self.store.submit("ORCH-111", "deploy-staging")
         o = self.orchestrator(retest=60)
-        o.seen("finalizing")
-        time.sleep(0.3)
+        self.owned(o)
         o.kill()
         began = time.monotonic()
         self.becomes(("queued", 1, "deploy-staging", 1))
@@ -131,6 +137,25 @@ class World(unittest.TestCase):
         self.becomes(("done", 2, "deploy", 2))
         self.assertTrue(again.seen("claimed")[0]["finished"], "the agent's work was not done again")
         self.assertEqual({"ORCH-111": 1}, self.merged())
+
+    def test_an_orchestrator_with_several_jobs_is_killed(self):
+        """One job finalizes, the agent of another works, and a third has just been merged."""
+        self.begin()
+        for ref, stage in (("ORCH-1", "review"), ("ORCH-2", "deploy-staging")):
+            self.store.submit(ref, stage)
+        o = self.orchestrator(retest=60, merge=0.1, agent=1)
+        harness.until(lambda: self.statuses()[0] == "done", 15)
+        self.owned(o)
+        self.store.submit("ORCH-3", "deploy-staging")
+        harness.until(lambda: self.statuses()[2] == "running", 15)
+        o.kill()
+        began = time.monotonic()
+        harness.until(lambda: self.statuses()[1] == "queued")
+        self.assertLess(time.monotonic() - began, GRACE / 2, "at once, not after the grace")
+        self.assertEqual(["done", "queued", "running"], self.statuses(), "an agent may still work; its orchestrator's start decides")
+        self.orchestrator(retest=0.1, merge=0.1)
+        harness.until(lambda: self.statuses() == ["done"] * 3, 15)
+        self.assertEqual({"ORCH-1": 1, "ORCH-2": 1, "ORCH-3": 1}, self.merged())
 
     def test_the_orchestrator_is_killed_in_the_middle_of_its_merge(self):
         self.begin()
@@ -146,19 +171,18 @@ class World(unittest.TestCase):
         self.begin()
         self.store.submit("ORCH-111", "deploy-staging")
         o = self.orchestrator(retest=GRACE + 4, merge=0.1)
-        o.seen("finalizing")
-        time.sleep(0.3)
+        self.owned(o)
         self.watchdog.kill()
         time.sleep(1)
         self.watchdog.start()
         self.becomes(("done", 1, "deploy", 1))
-        self.assertEqual({"ORCH-111": 1}, self.merged())
+        self.assertEqual(({"ORCH-111": 1}, []), (self.merged(), self.watchdog.reaps(1)))
 
     def test_the_watchdog_is_stopped_and_goes_on(self):
         self.begin()
         self.store.submit("ORCH-111", "deploy-staging")
         o = self.orchestrator(retest=GRACE + 4, merge=0.1)
-        o.seen("finalizing")
+        self.owned(o)
         self.watchdog.process.send_signal(signal.SIGSTOP)
         time.sleep(GRACE + 1)
         self.watchdog.process.send_signal(signal.SIGCONT)
@@ -168,7 +192,7 @@ class World(unittest.TestCase):
         self.begin()
         self.store.submit("ORCH-111", "deploy-staging")
         o = self.orchestrator(retest=1, merge=0.1)
-        o.seen("finalizing")
+        self.owned(o)
         o.process.send_signal(signal.SIGSTOP)
         time.sleep(GRACE + 2)
         self.assertEqual(("running", 1, "deploy-staging", 1), self.job(), "it is stalled, and left alone")
@@ -179,7 +203,7 @@ class World(unittest.TestCase):
         self.begin()
         self.store.submit("ORCH-111", "deploy-staging")
         o = self.orchestrator(retest=60)
-        o.seen("finalizing")
+        self.owned(o)
         self.watchdog.kill()
         o.kill()
         self.watchdog.start()
@@ -191,7 +215,7 @@ class World(unittest.TestCase):
         self.begin(WATCHDOG_CHECK_HOLD="100ms")  # so that no hold of the first is left, which would keep the second away
         self.store.submit("ORCH-111", "deploy-staging")
         o = self.orchestrator(retest=60)
-        o.seen("finalizing")
+        self.owned(o)
         self.watchdog.kill()
         o.kill()
         again = self.orchestrator(retest=GRACE + 2, merge=0.1)
@@ -205,35 +229,6 @@ class World(unittest.TestCase):
         o = self.orchestrator(retest=0.1, merge=0.1)
         self.becomes(("failed", 2, "deploy-staging", 2))
         self.assertEqual((None, {}), (o.process.poll(), self.merged()), "the process lives on")
-
-    def stepped(self, step, finishing):
-        """Finalize while the clock that stamps the rows is stepped: before the run finishes, or after."""
-        self.begin()
-        self.store.submit("ORCH-111", "deploy-staging")
-        flag = os.path.join(self.folder, "stepped")
-        o = self.orchestrator(before=[str(step), flag], retest=GRACE + 2, merge=0.1)
-        o.seen("claimed" if finishing else "finalizing")
-        pathlib.Path(flag).touch()
-        self.becomes(("done", 1, "deploy", 1))
-
-    def test_the_clock_steps_an_hour_ahead_before_the_run_finishes(self):
-        self.stepped(3600, True)
-
-    def test_the_clock_steps_an_hour_back_before_the_run_finishes(self):
-        self.stepped(-3600, True)
-
-    def test_the_clock_steps_an_hour_back_while_it_finalizes(self):
-        self.stepped(-3600, False)
-
-    def test_the_clock_is_an_hour_behind_and_the_orchestrator_is_killed(self):
-        self.begin(WATCHDOG_REAPER_CEILING="2h")
-        self.store.submit("ORCH-111", "deploy-staging")
-        o = self.orchestrator(before=["-3600", "/"], retest=60)
-        o.seen("finalizing")
-        time.sleep(GRACE)
-        self.assertEqual(("running", 1, "deploy-staging", 1), self.job())
-        o.kill()
-        self.becomes(("queued", 1, "deploy-staging", 1))
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ func pythons(t *testing.T) []string {
 	var found []string
 	if os.Getenv("WATCHDOG_TEST_ALL") != "" {
 		for minor := 9; minor < 20; minor++ {
-			if python := fmt.Sprintf("python3.%d", minor); suits(t, python, "") {
+			if python := version(t, minor); python != "" {
 				found = append(found, python)
 			}
 		}
@@ -126,14 +126,34 @@ func pythons(t *testing.T) []string {
 	return found
 }
 
-func withPsycopg(t *testing.T) string {
+// version is the interpreter 3.minor, also where pyenv keeps it; empty where there is none.
+func version(t *testing.T, minor int) string {
 	t.Helper()
-	for _, python := range []string{"python3", "/usr/bin/python3"} {
-		if suits(t, python, "import psycopg2") {
+	name := fmt.Sprintf("python3.%d", minor)
+	kept, err := filepath.Glob(filepath.Join(os.Getenv("HOME"), ".pyenv/versions/*/bin", name))
+	require.NoError(t, err)
+	for _, python := range append([]string{name}, kept...) {
+		if suits(t, python, "") {
 			return python
 		}
 	}
-	t.Fatal("the test needs psycopg2: Debian's package python3-psycopg2")
+	return ""
+}
+
+func withPsycopg(t *testing.T) string {
+	t.Helper()
+	return withModule(t, "psycopg2")
+}
+
+// withModule is an interpreter that has a module of Debian's packages.
+func withModule(t *testing.T, module string) string {
+	t.Helper()
+	for _, python := range []string{"python3", "/usr/bin/python3"} {
+		if suits(t, python, "import "+module) {
+			return python
+		}
+	}
+	t.Fatalf("the test needs Python's module %s: run WATCHDOG_TEST_ALL=1 scripts/install-test-deps.sh", module)
 	return ""
 }
 

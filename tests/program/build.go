@@ -37,6 +37,8 @@ func Run(m *testing.M) int {
 // parallel is how many tests run at once: they wait for processes far more than they compute.
 const parallel = 6
 
+const watchdogPackage = "github.com/finalizer-watchdog/watchdog/cmd/watchdog"
+
 // Binary is the path of the built watchdog.
 func Binary(t testing.TB) string {
 	t.Helper()
@@ -52,12 +54,16 @@ func build() (folder string, err error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", folder, "github.com/finalizer-watchdog/watchdog/cmd/watchdog")
+	cmd := exec.Command("go", "build", "-o", folder, watchdogPackage)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return folder, run(cmd)
+}
+
+func run(cmd *exec.Cmd) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return folder, fmt.Errorf("%w\n%s", err, out)
+		return fmt.Errorf("run %s: %w\n%s", cmd, err, out)
 	}
-	return folder, nil
+	return nil
 }
 
 // Folder is a temporary folder with a name short enough for a socket in it, which a test's own may not be.

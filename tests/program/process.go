@@ -113,11 +113,9 @@ func Eventually(t testing.TB, what string, holds func() bool) {
 
 func poll(holds func() bool) error {
 	late := time.After(Patience)
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for !holds() {
+	for pause := 5 * time.Millisecond; !holds(); pause = min(2*pause, 40*time.Millisecond) {
 		select {
-		case <-ticker.C:
+		case <-time.After(pause):
 		case <-late:
 			return errors.New("it did not come about")
 		}

@@ -48,6 +48,11 @@ func Launch(t testing.TB, s Settings) *Watchdog {
 	t.Helper()
 	cmd := exec.Command(Binary(t), "serve")
 	cmd.Env = []string{}
+	return launch(t, cmd, s)
+}
+
+func launch(t testing.TB, cmd *exec.Cmd, s Settings) *Watchdog {
+	t.Helper()
 	for name, value := range s {
 		cmd.Env = append(cmd.Env, "WATCHDOG_"+name+"="+value)
 	}

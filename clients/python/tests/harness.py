@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import socket
 import sqlite3
@@ -108,15 +109,24 @@ class Watchdog:
         self.process = subprocess.Popen([binary(), "serve"], env=self.env, stdout=self.log, stderr=self.log)
         until(self.answers, what="the watchdog did not start: " + self.logged())
 
+    def ask(self, **request):
+        with contextlib.closing(Wire(self.socket)) as wire:
+            return wire.ask(**request)
+
     def answers(self):
         try:
-            with contextlib.closing(Wire(self.socket)) as wire:
-                return wire.ask(op="status").get("ok")
+            return self.ask(op="status").get("ok")
         except (OSError, ValueError):
             return False
 
     def logged(self):
         return pathlib.Path(self.folder, "log").read_text()
+
+    def reaps(self, job):
+        """The reasons for which it reaped a job."""
+        lines = (shlex.split(line) for line in self.logged().splitlines() if "msg=reaped" in line)
+        words = (dict(word.split("=", 1) for word in line if "=" in word) for line in lines)
+        return [w["reason"] for w in words if w["job"] == str(job)]
 
     def kill(self):
         self.process.kill()

@@ -1,6 +1,7 @@
 """The shared conversations of tests/protocol, spoken by this client's own wire code to the built watchdog, and the
 answers of tests/protocol/client, given to the client by a watchdog that speaks from them."""
 
+import contextlib
 import json
 import socket
 import time
@@ -43,11 +44,13 @@ class Talk:
             sock.sendall(finalizer_liveness._line({k: self.filled(v) for k, v in line["send"].items()}))
         elif "raw" in line or "hex" in line:
             data = line["raw"].encode() * line.get("times", 1) if "raw" in line else bytes.fromhex(line["hex"])
-            sock.sendall(data + (b"" if line.get("open") else b"\n"))
+            with contextlib.suppress(BrokenPipeError):  # it may hang up before it has read all
+                sock.sendall(data + (b"" if line.get("open") else b"\n"))
         elif "hangup" in line:
             self.hang_up(line.get("on", "a"))
         elif "closed" in line:
-            self.case.assertEqual(b"", lines.read())
+            with contextlib.suppress(ConnectionResetError):  # with what it has not read
+                self.case.assertEqual(b"", lines.read())
         else:
             self.hear(line, finalizer_liveness._parse(lines.readline()))
 
@@ -109,10 +112,13 @@ class Vectors(unittest.TestCase):
                         talk.run(line)
                     talk.close()
                     count += 1
-        self.assertGreater(count, 90)
+        print("%d conversations" % count)
+        self.assertGreater(count, 100)
 
     def test_answers(self):
-        for case in read(VECTORS / "client" / "answers.jsonl"):
+        cases = read(VECTORS / "client" / "answers.jsonl")
+        print("%d answers" % len(cases))
+        for case in cases:
             with self.subTest(case=case["case"]):
                 script = harness.Script(**{op: [self.spoken(a)] for op, a in case["answers"].items()})
                 fake = harness.Fake(script)

@@ -1,0 +1,119 @@
+package simulation
+
+import (
+	"slices"
+	"testing/synctest"
+	"time"
+)
+
+// drain ends all faults, lets everything come to its end, and looks whether it does.
+func (w *world) drain() {
+	w.mu.Lock()
+	w.draining = true
+	w.note("no more faults")
+	w.db.trouble, w.db.commits = trouble{}, nil
+	w.db.healthy = min(w.db.healthy, w.now())
+	i := w.watchdog
+	for n, l := range w.lives {
+		l.gate.set(false)
+		if l.dead.Load() {
+			w.lives[n] = w.begin("last", honest, true)
+		}
+	}
+	w.mu.Unlock()
+	if i != nil {
+		i.strike.Store(nil)
+		i.gate.set(false)
+	}
+	if !w.sleep(3 * w.settings.lease) {
+		return
+	}
+	w.mu.Lock()
+	down := w.watchdog == nil
+	w.mu.Unlock()
+	if down {
+		if err := w.start(); err != nil {
+			w.blameNow("simulator", "%v", err)
+		}
+	}
+	w.mu.Lock()
+	if !w.enabled {
+		w.flick(true)
+	}
+	w.mu.Unlock()
+	s := w.settings
+	if !w.watch(4*s.policy.Ceiling + 3*time.Minute) {
+		return
+	}
+	w.sleep(15 * time.Second)
+	pending := w.watchdog.reaper.Status().Pending
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !s.dryRun {
+		w.witness.conclude(pending)
+	}
+}
+
+// conclude looks at what is left when everything has come to its end.
+func (t *witness) conclude(pending int) {
+	w := t.w
+	if !w.settled() {
+		w.blame("every job comes to its end", "not all have")
+	}
+	for x, said := range t.told {
+		r := w.db.rows[x.job]
+		for _, v := range said {
+			if _, done := t.reaped[x]; !done && v.by == w.watchdog && r.Open() && r.Run == x.run {
+				w.blame("who was revoked was reaped", "job %s, run %s was revoked by %s (%s) at %v, and its row is as it was", x.job, x.run, v.by.name, v.reason, v.at)
+			}
+		}
+	}
+	if pending != 0 {
+		w.blame("a reap is settled", "%d are pending", pending)
+	}
+}
+
+// massacre ends every process but the watchdog.
+func (w *world) massacre() {
+	w.mu.Lock()
+	everyone := slices.Clone(w.everyone)
+	w.mu.Unlock()
+	for _, l := range everyone {
+		l.die(0, false)
+		for _, e := range l.ends { // a child's, too
+			e.Close()
+		}
+	}
+}
+
+// end ends the world: everybody dies, and the watchdog forgets them.
+func (w *world) end() {
+	w.mu.Lock()
+	i := w.watchdog
+	w.mu.Unlock()
+	w.massacre()
+	if i != nil && w.ctx.Err() == nil {
+		w.sleep(2*w.settings.lease + 10*time.Second)
+		left := i.registry.Count(w.boot())
+		if len(i.registry.Owned()) != 0 { // the dead owner of a job that was closed is forgotten by the minute
+			w.sleep(time.Minute)
+			left = i.registry.Count(w.boot())
+		}
+		for proof, n := range left.Sessions {
+			if n != 0 {
+				w.blameNow("nothing is kept for ever", "%d sessions with proof %s are left", n, proof)
+			}
+		}
+		if owned := i.registry.Owned(); len(owned) != 0 && !w.settings.dryRun {
+			w.blameNow("nothing is kept for ever", "ownerships of %v are left", owned)
+		}
+	}
+	w.over()
+	w.massacre()
+	for _, each := range w.incarnations {
+		each.kill(0)
+		<-each.ended
+	}
+	w.group.Wait()
+	synctest.Wait()
+}
