@@ -265,6 +265,24 @@ func TestWatchdogThatNeverReadsIsLeft(t *testing.T) {
 
 // A process that was stopped finds its lease lapsed and the replies of back then unread. It asks before it
 // gives up on the connection: the watchdog may have to tell it that it was reaped.
+// TestLeaseCountsFromWhenTheBeatWasSent has a beat answered when most of its lease is over, and no other.
+func TestLeaseCountsFromWhenTheBeatWasSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c, l, _ := owned(t)
+		defer c.Close()
+		beat := l.expect(protocol.OpBeat)
+		sent := time.Now()
+		time.Sleep(4 * time.Second)
+		l.reply(beat, `"ok":true`)
+		go func() {
+			for l.in.Scan() { // it reads, and says nothing any more
+			}
+		}()
+		w.pick()
+		assert.Less(t, time.Since(sent), 15*time.Second+2*5*time.Second, "the lease, and a beat to make sure")
+	})
+}
+
 func TestLapsedLeaseAsksBeforeItHangsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stopped time.Duration
