@@ -176,8 +176,8 @@ func (db *database) update(who string, id watchdog.JobID, takes time.Duration, c
 	return true
 }
 
-// suffer has a statement take its time, and maybe fail, before it does anything.
-func (db *database) suffer(ctx context.Context, op string) error {
+// suffer has a statement take its time, before it does anything and on the way back, or fail.
+func (db *database) suffer(ctx context.Context, op string, do func() error) error {
 	w := db.w
 	w.mu.Lock()
 	takes := w.lag("db "+op, 50*time.Microsecond, w.settings.statement/2)
@@ -192,15 +192,33 @@ func (db *database) suffer(ctx context.Context, op string) error {
 			takes = time.Hour
 		}
 	}
+	there := takes * time.Duration(w.draw("there")%8) / 8
 	w.mu.Unlock()
 	if takes > w.settings.statement {
-		takes, err = w.settings.statement, errSlow
+		there, takes, err = w.settings.statement, w.settings.statement, errSlow
 	}
-	timer := time.NewTimer(takes)
+	if gone := delay(ctx, there); gone != nil || err != nil {
+		return errors.Join(gone, err)
+	}
+	w.mu.Lock()
+	err = do()
+	w.mu.Unlock()
+	if gone := delay(ctx, takes-there); gone != nil {
+		return gone
+	}
+	return err
+}
+
+// delay waits, and fails when ctx ends.
+func delay(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return err
+		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -120,6 +120,10 @@ func newJob(d dice, id string, s settings) jobPlan {
 	for range 1 + d.IntN(2) {
 		j.runs = append(j.runs, newRun(d, s))
 	}
+	if s.policy.BrakeMin < 10 && !d.one(4) { // one of many that are neglected at the same time
+		j.at = d.rough(s.interval)
+		j.runs[0].work, j.runs[0].start = d.rough(s.interval), 2*s.policy.Grace
+	}
 	return j
 }
 

@@ -10,7 +10,8 @@ import (
 type ageReap struct {
 	by   *incarnation
 	at   time.Duration
-	open int // jobs that were, most of them, within the last seconds
+	open int           // jobs that were
+	pass time.Duration // when it was judged: those of one pass are counted before the first of them is applied
 }
 
 // stages takes in that the watchdog has changed a row in a transaction that is not committed.
@@ -104,15 +105,18 @@ func (t *witness) byAge(by *incarnation, j watchdog.Job, judged time.Duration, o
 		}
 	}
 	open := len(w.db.page("", 1000, func(watchdog.Job) bool { return true }))
-	t.ageReaps = append(t.ageReaps, ageReap{by, w.now(), open})
-	most, count := 0, 0
+	t.ageReaps = append(t.ageReaps, ageReap{by: by, at: w.now(), open: open, pass: judged})
+	most, count, before := 0, 0, 0
 	for _, r := range t.ageReaps {
 		if r.by == by && w.now()-r.at < w.settings.policy.Grace {
 			count++
 			most = max(most, r.open)
+			if r.pass != judged {
+				before++
+			}
 		}
 	}
-	if count > w.settings.policy.BrakeMin && float64(count) > w.settings.policy.BrakeRatio*float64(most+count)+1 {
+	if count >= w.settings.policy.BrakeMin && float64(count) > w.settings.policy.BrakeRatio*float64(most+before)+1 {
 		w.blame("many at once without proof brake", "%d of at most %d jobs were reaped for their age within one grace", count, most)
 	}
 }

@@ -20,19 +20,12 @@ func (s store) call(ctx context.Context, op string, do func() error) error {
 	if err := s.by.before(op); err != nil {
 		return err
 	}
-	if err := s.db.suffer(ctx, op); err != nil {
+	err := s.db.suffer(ctx, op, func() error {
 		if s.by.dead.Load() {
 			return errKilled
 		}
-		s.by.gate.wait()
-		return err
-	}
-	if s.by.dead.Load() {
-		return errKilled
-	}
-	s.db.w.mu.Lock()
-	err := do()
-	s.db.w.mu.Unlock()
+		return do()
+	})
 	if gone := s.by.afterwards(op); gone != nil {
 		return gone
 	}
@@ -40,6 +33,7 @@ func (s store) call(ctx context.Context, op string, do func() error) error {
 }
 
 func (s store) Due(ctx context.Context, now time.Time, grace, ceiling time.Duration, after watchdog.JobID, limit int) (jobs []watchdog.Job, err error) {
+	asked := s.by.w.boot()
 	err = s.call(ctx, "due", func() error {
 		if s.by.passed == 0 {
 			s.by.passed = s.db.w.now()
@@ -47,29 +41,31 @@ func (s store) Due(ctx context.Context, now time.Time, grace, ceiling time.Durat
 		jobs = s.db.page(after, limit, func(j watchdog.Job) bool {
 			return j.Finished() && now.Sub(j.FinishedAt) >= grace || now.Sub(j.Began()) >= ceiling
 		})
-		s.db.w.witness.read(s.by, jobs)
+		s.db.w.witness.read(s.by, asked, jobs)
 		return nil
 	})
 	return jobs, err
 }
 
 func (s store) OpenJobs(ctx context.Context, _ time.Time, after watchdog.JobID, limit int) (jobs []watchdog.Job, err error) {
+	asked := s.by.w.boot()
 	err = s.call(ctx, "open", func() error {
 		jobs = s.db.page(after, limit, func(watchdog.Job) bool { return true })
-		s.db.w.witness.read(s.by, jobs)
+		s.db.w.witness.read(s.by, asked, jobs)
 		return nil
 	})
 	return jobs, err
 }
 
 func (s store) Jobs(ctx context.Context, _ time.Time, ids []watchdog.JobID) (jobs []watchdog.Job, err error) {
+	asked := s.by.w.boot()
 	err = s.call(ctx, "jobs", func() error {
 		for _, id := range ids {
 			if r := s.db.rows[id]; r != nil {
 				jobs = append(jobs, r.Job)
 			}
 		}
-		s.db.w.witness.read(s.by, jobs)
+		s.db.w.witness.read(s.by, asked, jobs)
 		return nil
 	})
 	return jobs, err

@@ -259,11 +259,12 @@ func (t *witness) running(job watchdog.JobID, role watchdog.Role, but *grant) *p
 	return nil
 }
 
-// read takes in that the watchdog has read rows.
-func (t *witness) read(by *incarnation, jobs []watchdog.Job) {
+// read takes in that the watchdog has read rows, for which it asked at the given time. It believes them about
+// what was marked before the instant that it has noted ahead of that.
+func (t *witness) read(by *incarnation, asked time.Duration, jobs []watchdog.Job) {
 	for _, j := range jobs {
 		for _, g := range t.of[j.ID] {
-			if g.wire.of == by && g.run == j.Run && slices.Contains(t.w.settings.policy.GuardedStages, j.Stage) {
+			if g.wire.of == by && g.run == j.Run && g.at < asked-t.w.settings.statement/2 && slices.Contains(t.w.settings.policy.GuardedStages, j.Stage) {
 				g.guarded = true
 			}
 		}
