@@ -37,11 +37,18 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 		t.Fatalf("start %s: %v", cmd.Path, err)
 	}
 	p.PID = cmd.Process.Pid
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-p.done
-	})
+	t.Cleanup(p.end)
 	return p
+}
+
+// end kills the process and what it has started, which might hold its output open.
+func (p *Process) end() {
+	select {
+	case <-p.done:
+	default:
+		_ = syscall.Kill(-p.PID, syscall.SIGKILL)
+		<-p.done
+	}
 }
 
 // run starts and waits on one thread: the kernel sends Pdeathsig at the end of the thread that started.

@@ -57,7 +57,7 @@ class WithWatchdog(unittest.TestCase):
         job = self.job()
         program = """
             import sys, finalizer_liveness as f
-            o = f.mark(int(sys.argv[1]), run=sys.argv[1])
+            o = f.Client(timeout=10).mark(int(sys.argv[1]), run=sys.argv[1])
             print(o.granted, flush=True)
             sys.stdin.read()
         """
