@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -56,6 +57,9 @@ func TestIntegratingPage(t *testing.T) {
 
 // TestExamplePage runs the commands of the example's page.
 func TestExamplePage(t *testing.T) {
+	if os.Getenv("WATCHDOG_TEST_ALL") == "" {
+		t.Skip("set WATCHDOG_TEST_ALL=1 to run it")
+	}
 	t.Parallel()
 	w := newDocumented(t)
 	commands := strings.ReplaceAll(blocks(t, "examples/orchestrator/README.md")[0].text, "/tmp/", w.folder+"/")
@@ -137,7 +141,7 @@ func runPython(t *testing.T, code string) {
 	w := newDocumented(t)
 	body := "job_id, run_id, retest, merge = 1914, 2207, lambda: None, lambda: print('merged')\n" + code
 	program := patient + "def shown():\n" + indent(body) + "shown()\n"
-	assert.Equal(t, "merged\n", w.ran(t, w.command(t, pythons(t)[0], "-c", program)))
+	assert.Equal(t, "merged\n", w.ran(t, w.command(t, python(t), "-c", program)))
 	w.counted(t, `finalizer_releases_total{how="clear"}`, 1)
 }
 
@@ -145,7 +149,7 @@ func runAsyncPython(t *testing.T, code string) {
 	w := newDocumented(t)
 	program := patient + "import asyncio\njob_id, run_id = 1914, 2207\nasync def retest(): pass\nasync def merge(): print('merged')\n" +
 		"async def shown():\n" + indent(code) + "asyncio.run(shown())\n"
-	assert.Equal(t, "merged\n", w.ran(t, w.command(t, pythons(t)[0], "-c", program)))
+	assert.Equal(t, "merged\n", w.ran(t, w.command(t, python(t), "-c", program)))
 	w.counted(t, `finalizer_releases_total{how="clear"}`, 1)
 }
 

@@ -27,9 +27,9 @@ type world struct {
 // orchestrator starts the example.
 func (w *world) orchestrator(t *testing.T, options ...string) *program.Process {
 	t.Helper()
-	python := pythons(t)[0]
+	python := python(t)
 	if w.Postgres != nil {
-		python = withPsycopg(t)
+		python = withModule(t, "psycopg2")
 	}
 	arguments := append([]string{filepath.Join(exampleTests, "orchestrator.py"), "--database", w.URL,
 		"--socket", w.watchdog.Socket, "--tree", w.tree}, options...)

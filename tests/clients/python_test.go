@@ -3,7 +3,6 @@
 package clients
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +38,7 @@ func TestPython(t *testing.T) {
 // TestOrchestrator kills and stops the example and the watchdog.
 func TestOrchestrator(t *testing.T) {
 	t.Parallel()
-	python := pythons(t)[0]
+	python := python(t)
 	for _, test := range listed(t, python) {
 		t.Run("sqlite/"+test, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +53,7 @@ func TestOrchestratorOnPostgres(t *testing.T) {
 		t.Skip("set WATCHDOG_TEST_ALL=1 to run it")
 	}
 	t.Parallel()
-	python := withPsycopg(t)
+	python := withModule(t, "psycopg2")
 	for _, test := range listed(t, python) {
 		t.Run(test, func(t *testing.T) {
 			t.Parallel()
@@ -103,62 +102,4 @@ func listed(t *testing.T, python string) []string {
 		names[i] = "test_orchestrator.World." + names[i]
 	}
 	return names
-}
-
-// pythons are the interpreters to test with: the first python3 that is new enough or, with WATCHDOG_TEST_ALL, every
-// version that can be found.
-func pythons(t *testing.T) []string {
-	t.Helper()
-	var found []string
-	if os.Getenv("WATCHDOG_TEST_ALL") != "" {
-		for minor := 9; minor < 20; minor++ {
-			if python := version(t, minor); python != "" {
-				found = append(found, python)
-			}
-		}
-	}
-	for _, python := range []string{"python3", "/usr/bin/python3"} {
-		if len(found) == 0 && suits(t, python, "") {
-			found = append(found, python)
-		}
-	}
-	require.NotEmpty(t, found, "the tests need Python 3.9 or newer")
-	return found
-}
-
-// version is the interpreter 3.minor, also where pyenv keeps it; empty where there is none.
-func version(t *testing.T, minor int) string {
-	t.Helper()
-	name := fmt.Sprintf("python3.%d", minor)
-	kept, err := filepath.Glob(filepath.Join(os.Getenv("HOME"), ".pyenv/versions/*/bin", name))
-	require.NoError(t, err)
-	for _, python := range append([]string{name}, kept...) {
-		if suits(t, python, "") {
-			return python
-		}
-	}
-	return ""
-}
-
-func withPsycopg(t *testing.T) string {
-	t.Helper()
-	return withModule(t, "psycopg2")
-}
-
-// withModule is an interpreter that has a module of Debian's packages.
-func withModule(t *testing.T, module string) string {
-	t.Helper()
-	for _, python := range []string{"python3", "/usr/bin/python3"} {
-		if suits(t, python, "import "+module) {
-			return python
-		}
-	}
-	t.Fatalf("the test needs Python's module %s: run WATCHDOG_TEST_ALL=1 scripts/install-test-deps.sh", module)
-	return ""
-}
-
-// suits reports whether an interpreter is there, is new enough and does what else is asked.
-func suits(t *testing.T, python, also string) bool {
-	t.Helper()
-	return exec.CommandContext(t.Context(), python, "-c", "import sys; assert sys.version_info >= (3, 9)\n"+also).Run() == nil
 }

@@ -14,7 +14,7 @@ func TestPythonSyntax(t *testing.T) {
 	const program = "import ast, glob, sys\n" +
 		"for path in glob.glob('../../clients/python/*.py') + glob.glob('../../examples/orchestrator/*.py'):\n" +
 		"    print(path); ast.parse(open(path).read(), path, feature_version=(3, 9))"
-	output, err := exec.CommandContext(t.Context(), pythons(t)[0], "-c", program).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), python(t), "-c", program).CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	require.Contains(t, string(output), "finalizer_liveness.py")
 	require.Contains(t, string(output), "orchestrator.py")

@@ -43,14 +43,15 @@ def binary():
 
 def until(seen, within=5.0, what="it did not come"):
     """Wait until seen() is true, and return what it gave."""
-    end = time.monotonic() + within
+    end, pause = time.monotonic() + within, 0.005
     while True:
         found = seen()
         if found:
             return found
         if time.monotonic() > end:
             raise AssertionError(what)
-        time.sleep(0.005)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.05)
 
 
 class Database:

@@ -69,7 +69,7 @@ class Asyncio(unittest.TestCase):
             pulsing = asyncio.create_task(pulse())
             began = time.monotonic()
             async with client.own(1, run=2) as o:
-                answers = [await o.check(timeout=0.1) for _ in range(3)]
+                answers = [await o.check(timeout=0.3) for _ in range(3)]
             took = time.monotonic() - began
             stop = True
             await pulsing
@@ -77,8 +77,8 @@ class Asyncio(unittest.TestCase):
 
         pulses, took, states = self.run_with(harness.hang, work, timeout=0.05)
         self.assertEqual({UNKNOWN}, states)
-        self.assertGreater(took, 0.3)
-        self.assertGreater(pulses, 20, "it turned all the while")
+        self.assertGreater(took, 0.9)
+        self.assertGreater(pulses, 10, "it turned all the while")
 
     def test_a_task_that_ended_without_clearing_is_noticed(self):
         script = harness.Script(mark=[{"ok": True, "token": 1}, {"ok": True, "token": 2}])
