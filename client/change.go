@@ -1,21 +1,38 @@
 package client
 
-import "github.com/finalizer-watchdog/watchdog/protocol"
+import (
+	"slices"
+
+	"github.com/finalizer-watchdog/watchdog/protocol"
+)
 
 // The ways in which an ownership changes. The callers hold mu.
 
-// take ends an ownership that is another's by now, and tells everyone who waits.
+// take ends an ownership that is another's by now, with all that have its token, and tells everyone who waits.
 func (c *Client) take(o *Ownership, why error) {
-	c.drop(o, "")
-	switch e := why.(type) {
-	case *RevokedError:
-		o.why = e.Reason
-	default:
-		o.why = e.Error()
+	reason := why.Error()
+	if e, ok := why.(*RevokedError); ok {
+		reason = e.Reason
 	}
-	o.over(why)
-	c.answerAll(o, Answer{State: Revoked, Reason: o.why})
-	shut(o.settled)
+	for _, each := range append(c.sharers(o), o) {
+		c.drop(each, "")
+		each.why = reason
+		each.over(why)
+		c.answerAll(each, Answer{State: Revoked, Reason: reason})
+		shut(each.settled)
+	}
+}
+
+// sharers are the other ownerships that have the token: marks of one finalization under one key.
+func (c *Client) sharers(o *Ownership) []*Ownership {
+	return slices.DeleteFunc(slices.Clone(c.tokens[o.token]), func(other *Ownership) bool { return other == o })
+}
+
+// shared reports whether the token is also another's, or is about to be: then a clear must not be sent.
+func (c *Client) shared(s *session, o *Ownership) bool {
+	return len(c.sharers(o)) > 0 || slices.ContainsFunc(s.asked, func(r request) bool {
+		return r.op == protocol.OpMark && r.of != o && r.of.phase == phaseMarking && r.of.job.same(o.job)
+	})
 }
 
 // drop ends an ownership of which nothing is left to send.
@@ -31,7 +48,12 @@ func (c *Client) drop(o *Ownership, why string) {
 // forget takes the ownership from all that the client keeps.
 func (c *Client) forget(o *Ownership) {
 	delete(c.owned, o)
-	if c.tokens[o.token] == o {
+	c.untoken(o)
+}
+
+// untoken takes the ownership from those that have its token.
+func (c *Client) untoken(o *Ownership) {
+	if c.tokens[o.token] = c.sharers(o); len(c.tokens[o.token]) == 0 {
 		delete(c.tokens, o.token)
 	}
 }
@@ -41,7 +63,7 @@ func (c *Client) forget(o *Ownership) {
 // the job is marked afresh, and it decides.
 func (c *Client) refuse(o *Ownership, m protocol.Message) (inert bool) {
 	if o.token != 0 && (m.Error == protocol.BadRequest || m.Error == protocol.NotOwner) {
-		delete(c.tokens, o.token)
+		c.untoken(o)
 		o.phase, o.token = phaseIdle, 0
 		c.send(o)
 		return false

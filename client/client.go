@@ -41,7 +41,7 @@ type Client struct {
 	closed  bool
 	away    bool                    // waiting for the watchdog is known to be in vain
 	owned   map[*Ownership]struct{} // all that is to be marked or resumed
-	tokens  map[uint64]*Ownership   // those of them that the watchdog granted
+	tokens  map[uint64][]*Ownership // those of them that the watchdog granted; marks with one key have one token
 	unsent  []*Ownership            // those with something to send
 	paused  []*Ownership            // those in phasePaused
 	session *session                // nil unless connected
@@ -60,7 +60,7 @@ func New(o Options) *Client {
 		clock:   o.Boot,
 		wake:    make(chan struct{}, 1),
 		owned:   make(map[*Ownership]struct{}),
-		tokens:  make(map[uint64]*Ownership),
+		tokens:  make(map[uint64][]*Ownership),
 		lease:   cmp.Or(o.Lease, defaultLease),
 	}
 	if c.log == nil {

@@ -23,12 +23,17 @@ const (
 type Job struct {
 	ID  string // as in the database
 	Run string // the execution that is finalized
-	// Key names this one finalization. Two marks of one run with the same key are the same owner, with
-	// different keys they are rivals. Default: a random one for each Mark.
+	// Key names this one finalization. Two marks of one run with the same key are the same owner, revoked together and
+	// cleared with the last of them; with different keys they are rivals. Default: a random one for each Mark.
 	Key   string
 	Task  string
 	Stage string
 	Role  string // Finalizer or Worker; default Finalizer
+}
+
+// same reports whether a mark of the other is a mark of the same owner.
+func (j Job) same(other Job) bool {
+	return j.ID == other.ID && j.Run == other.Run && j.Key == other.Key && (j.Role == Worker) == (other.Role == Worker)
 }
 
 // tidy returns the job with its key chosen and its texts cut.

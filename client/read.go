@@ -30,8 +30,8 @@ func (c *Client) receive(s *session, m protocol.Message) error {
 	defer c.mu.Unlock()
 	s.doubtful = false
 	if m.Event != "" {
-		if o := c.tokens[m.Token]; m.Event == "revoked" && o != nil {
-			c.take(o, &RevokedError{Job: o.job.ID, Reason: m.Reason})
+		if all := c.tokens[m.Token]; m.Event == "revoked" && len(all) > 0 {
+			c.take(all[0], &RevokedError{Job: all[0].job.ID, Reason: m.Reason})
 		}
 		return nil
 	}
@@ -82,8 +82,10 @@ func (c *Client) marked(s *session, o *Ownership, m protocol.Message) error {
 		if !m.OK || m.Token == 0 || o.token != 0 && m.Token != o.token {
 			return errNonsense
 		}
+		if o.token == 0 {
+			c.tokens[m.Token] = append(c.tokens[m.Token], o)
+		}
 		o.phase, o.token, o.granted = phaseHeld, m.Token, true
-		c.tokens[o.token] = o
 		shut(o.settled)
 		c.send(o)
 	default: // unavailable, overloaded, or a word of a later watchdog

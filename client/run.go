@@ -73,8 +73,10 @@ func (c *Client) serve(ctx context.Context, s *session) error {
 
 // resume has everything marked that is owned, what was granted before first. The caller holds mu.
 func (c *Client) resume() {
-	for _, o := range c.tokens {
-		c.send(o)
+	for _, all := range c.tokens {
+		for _, o := range all {
+			c.send(o)
+		}
 	}
 	for o := range c.owned {
 		c.send(o)

@@ -87,6 +87,10 @@ func (c *Client) composeOwnership(s *session, o *Ownership, b []byte, now time.D
 		return b
 	}
 	that := protocol.Request{Job: o.job.ID, Token: o.token}
+	if o.clearing && c.shared(s, o) {
+		c.drop(o, cleared)
+		return b
+	}
 	if o.clearing {
 		o.phase = phaseOver
 		c.forget(o)
