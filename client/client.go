@@ -26,7 +26,7 @@ type Options struct {
 	Boot func() time.Duration
 }
 
-// Client speaks to one watchdog. Its methods may be called concurrently.
+// Client speaks to one watchdog. Its methods may be called concurrently. Nil and the zero Client speak to none.
 type Client struct {
 	options Options
 	log     *slog.Logger
@@ -85,6 +85,10 @@ func New(o Options) *Client {
 // Its only errors are *OwnedError and *RevokedError: another finalizer has the job, or it was taken from this
 // one, and the caller must not finalize. The ownership is never nil; with an error it is one that was revoked.
 func (c *Client) Mark(ctx context.Context, job Job) (*Ownership, error) {
+	if c == nil || c.wake == nil {
+		return new(Ownership), nil
+	}
+	ctx = orBackground(ctx)
 	o := newOwnership(c, job)
 	if err := o.job.unfit(); err != nil {
 		c.log.WarnContext(ctx, "cannot mark job", "job", job.ID, "error", err)
@@ -111,6 +115,9 @@ func (c *Client) Mark(ctx context.Context, job Job) (*Ownership, error) {
 // Close hangs up and waits for the client's goroutines. What is still owned is not cleared: to the watchdog the
 // owner has fallen silent. Every check is Unknown from then on. Close may be called more than once.
 func (c *Client) Close() {
+	if c == nil {
+		return
+	}
 	c.mu.Lock()
 	c.closed = true
 	if c.quit != nil {

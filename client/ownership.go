@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Ownership is one job that this process finalizes, from Mark to Clear. Its methods may be called concurrently,
-// and on nil, which owns nothing.
+// Ownership is one job that this process finalizes, from Mark to Clear. Its methods may be called concurrently. Nil
+// and the zero Ownership own nothing.
 type Ownership struct {
 	client  *Client
 	job     Job
@@ -57,9 +57,12 @@ func newOwnership(c *Client, job Job) *Ownership {
 	return o
 }
 
+// nothing reports whether it is no Ownership that a client made.
+func (o *Ownership) nothing() bool { return o == nil || o.client == nil }
+
 // Granted reports whether the watchdog granted the ownership at some time. Until then it protects nothing.
 func (o *Ownership) Granted() bool {
-	if o == nil {
+	if o.nothing() {
 		return false
 	}
 	o.client.mu.Lock()
@@ -76,7 +79,8 @@ func (o *Ownership) Revoked() bool {
 // Context returns a copy of parent that ends when the ownership is revoked, with *RevokedError or *OwnedError as
 // its cause, and when it is cleared.
 func (o *Ownership) Context(parent context.Context) context.Context {
-	if o == nil {
+	parent = orBackground(parent)
+	if o.nothing() {
 		return parent
 	}
 	ctx, cancel := context.WithCancelCause(parent)
@@ -84,7 +88,8 @@ func (o *Ownership) Context(parent context.Context) context.Context {
 		cancel(context.Cause(o.life))
 		return ctx
 	}
-	context.AfterFunc(o.life, func() { cancel(context.Cause(o.life)) })
+	stop := context.AfterFunc(o.life, func() { cancel(context.Cause(o.life)) })
+	context.AfterFunc(ctx, func() { stop() }) // an ownership outlives many of them
 	return ctx
 }
 
@@ -92,7 +97,7 @@ func (o *Ownership) Context(parent context.Context) context.Context {
 // of more than thirty years, is none. Only the last step is kept. Step waits for nothing.
 func (o *Ownership) Step(name string, budget time.Duration) {
 	name = clean(name)
-	if o == nil || name == "" {
+	if o.nothing() || name == "" {
 		return
 	}
 	c := o.client
@@ -117,9 +122,10 @@ func (o *Ownership) Check(ctx context.Context) Answer {
 // CheckFor is Check for a promise of no more than hold, where the watchdog's own setting would be longer than the next
 // step takes: a finalizer that dies is not recovered before its hold is over. A hold of 0 or less is the setting.
 func (o *Ownership) CheckFor(ctx context.Context, hold time.Duration) Answer {
-	if o == nil {
+	if o.nothing() {
 		return Answer{State: Unknown, Reason: "nothing is owned"}
 	}
+	ctx = orBackground(ctx)
 	c := o.client
 	asked := &check{hold: min(max(hold, 0), maxSpan), answered: make(chan struct{})}
 	c.mu.Lock()
@@ -155,7 +161,7 @@ func (o *Ownership) CheckFor(ctx context.Context, hold time.Duration) Answer {
 // Clear says that the owner is done with the job, finalized or not. It waits for the watchdog to take that in,
 // for at most Options.Timeout, so that a process may end right after it. Only the first Clear does anything.
 func (o *Ownership) Clear() {
-	if o == nil {
+	if o.nothing() {
 		return
 	}
 	c := o.client
@@ -178,7 +184,7 @@ func (o *Ownership) Clear() {
 
 // refusal is the error that says that the job is another's; nil while it is not.
 func (o *Ownership) refusal() error {
-	if o == nil {
+	if o.nothing() {
 		return nil
 	}
 	cause := context.Cause(o.life)

@@ -23,6 +23,14 @@ func (c *Client) rouse() {
 	}
 }
 
+// orBackground is for callers who have no context: nothing here may panic in their code.
+func orBackground(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
+}
+
 // await waits until answered is closed and reports whether it was, for as long as ctx and limit allow. A
 // watchdog that was being connected to for all of the limit is taken to be away.
 func (c *Client) await(ctx context.Context, limit time.Duration, answered <-chan struct{}) bool {
