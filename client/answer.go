@@ -28,6 +28,7 @@ const (
 type Answer struct {
 	State   State
 	Reason  string // why it was revoked, or why nobody knows; empty when OK
+	Err     error  // what kept the client from asking, such as a socket that is not there; nil when it asked
 	Granted bool   // the watchdog granted this ownership at some time
 
 	until  time.Duration // of the boot clock; 0: no hold

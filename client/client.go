@@ -39,7 +39,7 @@ type Client struct {
 	mu      sync.Mutex
 	quit    context.CancelFunc // nil until started
 	closed  bool
-	away    bool                    // waiting for the watchdog is known to be in vain
+	away    error                   // why waiting for the watchdog is known to be in vain; nil: it is not
 	owned   map[*Ownership]struct{} // all that is to be marked or resumed
 	tokens  map[uint64][]*Ownership // those of them that the watchdog granted; marks with one key have one token
 	unsent  []*Ownership            // those with something to send
@@ -104,7 +104,7 @@ func (c *Client) Mark(ctx context.Context, job Job) (*Ownership, error) {
 	c.start()
 	c.owned[o] = struct{}{}
 	c.send(o)
-	wait := !c.away
+	wait := c.away == nil
 	c.mu.Unlock()
 	if wait {
 		c.await(ctx, c.options.Timeout, o.settled)
@@ -138,6 +138,6 @@ func (c *Client) start() {
 		c.run(ctx)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.giveUp(errClosed.Error())
+		c.giveUp(errClosed)
 	})
 }

@@ -155,7 +155,7 @@ func (o *Ownership) CheckFor(ctx context.Context, hold time.Duration) Answer {
 	default:
 	}
 	asked.left = true
-	return Answer{State: Unknown, Reason: errLate.Error(), Granted: o.granted}
+	return Answer{State: Unknown, Reason: errLate.Error(), Err: errLate, Granted: o.granted}
 }
 
 // Clear says that the owner is done with the job, finalized or not. It waits for the watchdog to take that in,

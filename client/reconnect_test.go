@@ -28,6 +28,8 @@ func TestNoWatchdogCostsNothing(t *testing.T) {
 				o.Step("merge", time.Minute)
 				a := o.Check(t.Context())
 				assert.Equal(t, client.Unknown, a.State)
+				assert.Equal(t, "the watchdog is away: connection refused", a.Reason)
+				assert.ErrorIs(t, a.Err, errRefused)
 				assert.True(t, a.Proceed(client.UnlessInDoubt), "there never was a watchdog")
 				o.Clear()
 			}
@@ -101,6 +103,9 @@ func TestWatchdogThatNeverAnswersIsTriedAgain(t *testing.T) {
 		o, err := c.Mark(t.Context(), job)
 		require.NoError(t, err)
 		w.pick() // it reads nothing and says nothing
+		assert.Equal(t, "the watchdog did not answer in time", o.Check(t.Context()).Reason)
+		time.Sleep(2 * time.Second)
+		assert.Equal(t, "the watchdog is away: say hello: the watchdog did not answer in time", o.Check(t.Context()).Reason)
 		w.accept().answer(protocol.OpMark, `"ok":true,"token":42`)
 		synctest.Wait()
 		assert.True(t, o.Granted())
@@ -439,7 +444,7 @@ func TestLogTellsOfChangesOnly(t *testing.T) {
 			told = append(told, strings.TrimSpace(message))
 		}
 		assert.Equal(t, []string{
-			`"watchdog away" error="connect: connection refused"`,
+			`"watchdog away" error="connection refused"`,
 			`"watchdog connected" lease=15s`,
 			`"watchdog refused mark" error="mark job 1914: forbidden"`,
 		}, told)

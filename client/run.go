@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -32,7 +33,9 @@ func (c *Client) needed(ctx context.Context) bool {
 	for ctx.Err() == nil {
 		c.mu.Lock()
 		idle := len(c.owned) == 0
-		c.away = c.away && !idle // nobody has tried since
+		if idle {
+			c.away = nil // nobody has tried since
+		}
 		c.mu.Unlock()
 		if !idle {
 			return true
@@ -50,7 +53,7 @@ func (c *Client) serve(ctx context.Context, s *session) error {
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
 	defer stop()
 	c.mu.Lock()
-	c.session, c.away, c.lease = s, false, s.lease
+	c.session, c.away, c.lease = s, nil, s.lease
 	c.resume()
 	c.mu.Unlock()
 	c.log.InfoContext(ctx, "watchdog connected", "lease", s.lease)
@@ -94,7 +97,7 @@ func (c *Client) apart(ctx context.Context, why error, lost bool, failures int) 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !lost || failures > 0 {
-		c.giveUp(errAway.Error())
+		c.giveUp(fmt.Errorf("%w: %w", errAway, why))
 	}
 }
 

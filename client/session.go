@@ -46,15 +46,15 @@ type request struct {
 
 // connect opens a connection and says hello on it.
 func (c *Client) connect(ctx context.Context) (*session, error) {
-	limited, cancel := context.WithTimeout(ctx, connectLimit)
+	limited, cancel := context.WithTimeoutCause(ctx, connectLimit, errLate)
 	defer cancel()
 	conn, err := c.dial(limited)
 	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+		return nil, err // it says what was dialled
 	}
 	stop := context.AfterFunc(limited, func() { conn.Close() })
 	s, err := c.hello(conn)
-	if !stop() && err == nil {
+	if !stop() {
 		err = context.Cause(limited)
 	}
 	if err != nil {

@@ -42,7 +42,9 @@ func (c *Client) await(ctx context.Context, limit time.Duration, answered <-chan
 	case <-ctx.Done():
 	case <-timer.C:
 		c.mu.Lock()
-		c.away = c.away || c.session == nil
+		if c.session == nil && c.away == nil {
+			c.away = errLate
+		}
 		c.mu.Unlock()
 	}
 	return false
@@ -60,18 +62,18 @@ func (o *Ownership) known() (a Answer, known bool) {
 		return Answer{State: Unknown, Reason: o.why, Granted: o.granted}, true
 	case c.closed:
 		return Answer{State: Unknown, Reason: errClosed.Error(), Granted: o.granted}, true
-	case c.away && c.session == nil:
-		return Answer{State: Unknown, Reason: errAway.Error(), Granted: o.granted}, true
+	case c.away != nil && c.session == nil:
+		return Answer{State: Unknown, Reason: c.away.Error(), Err: c.away, Granted: o.granted}, true
 	}
 	return Answer{}, false
 }
 
 // giveUp answers everyone who waits for a watchdog that does not come. The caller holds mu.
-func (c *Client) giveUp(why string) {
-	c.away = true
+func (c *Client) giveUp(why error) {
+	c.away = why
 	for o := range c.owned {
 		shut(o.settled)
-		c.answerAll(o, Answer{State: Unknown, Reason: why})
+		c.answerAll(o, Answer{State: Unknown, Reason: why.Error(), Err: why})
 	}
 }
 

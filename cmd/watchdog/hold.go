@@ -139,11 +139,11 @@ func (h *holding) ask(ctx context.Context, owned *client.Ownership) error {
 		return context.Cause(owned.Context(ctx))
 	case answer.Granted:
 		return nil
-	case h.require:
-		return fmt.Errorf("nobody watches job %s on %s: %s (--require); is the watchdog running, with this WATCHDOG_SOCKET?",
-			h.job.ID, h.socket, answer.Reason)
 	}
-	fmt.Fprintf(h.stderr, "watchdog hold: nobody watches job %s on %s: %s; the command runs all the same\n",
-		h.job.ID, h.socket, answer.Reason)
+	why := fmt.Errorf("nobody watches job %s on %s: %s%s", h.job.ID, h.socket, answer.Reason, socketHint(answer.Err))
+	if h.require {
+		return why
+	}
+	fmt.Fprintf(h.stderr, "watchdog hold: %v; the command runs all the same\n", why)
 	return nil
 }

@@ -62,7 +62,24 @@ func TestHoldRequires(t *testing.T) {
 	assert.Equal(t, exitFailed, status)
 	assert.Empty(t, stdout)
 	assert.Contains(t, stderr, "nobody watches job 1914")
-	assert.Contains(t, stderr, "is the watchdog running, with this WATCHDOG_SOCKET?; the command was not run")
+	assert.Contains(t, stderr, "is it running, with this WATCHDOG_SOCKET? (--socket names another); the command was not run")
+}
+
+func TestHoldSaysWhyNobodyWatches(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for socket, why := range map[string]string{
+		file + "none":                   "no such file or directory; is it running, with this WATCHDOG_SOCKET?",
+		file:                            "connection refused; is it running, with this WATCHDOG_SOCKET?",
+		file + strings.Repeat("x", 108): "invalid argument; the path of a socket has at most 107 bytes",
+	} {
+		status, stdout, stderr := start(t, nil, "hold", "--socket", socket, "--job", "1", "--run", "2", "--", "echo", "it ran")
+		assert.Equal(t, exitOK, status)
+		assert.Equal(t, "it ran\n", stdout)
+		assert.Contains(t, stderr, "watchdog hold: nobody watches job 1 on "+socket+": the watchdog is away: dial unix")
+		assert.Contains(t, stderr, why)
+		assert.Contains(t, stderr, "; the command runs all the same\n")
+	}
 }
 
 func TestHoldRefusesFaultyFlags(t *testing.T) {

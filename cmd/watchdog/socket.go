@@ -63,6 +63,8 @@ func socketHint(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return "; is it running, with this WATCHDOG_SOCKET? (--socket names another)"
+	case errors.Is(err, syscall.EINVAL):
+		return fmt.Sprintf("; the path of a socket has at most %d bytes", maxSocketPath)
 	case errors.Is(err, fs.ErrPermission):
 		return "; the socket's user, its group and root may use it (WATCHDOG_SOCKET_MODE)"
 	}

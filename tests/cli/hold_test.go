@@ -249,11 +249,12 @@ func TestHoldWithoutAWatchdog(t *testing.T) {
 	status, stdout, stderr := ran(t, none, hold("sh", "-c", "echo it ran; exit 5")...)
 	assert.Equal(t, 5, status)
 	assert.Equal(t, "it ran\n", stdout)
-	assert.Equal(t, "watchdog hold: nobody watches job 1914 on "+none+": the watchdog is away; the command runs all the same\n", stderr)
+	assert.Equal(t, "watchdog hold: nobody watches job 1914 on "+none+": the watchdog is away: dial unix "+none+": connect: no such file or "+
+		"directory; is it running, with this WATCHDOG_SOCKET? (--socket names another); the command runs all the same\n", stderr)
 	assert.Less(t, time.Since(began), program.Patience)
 
 	status, stdout, stderr = ran(t, none, with(hold("echo", "it ran"), "--require")...)
 	assert.Equal(t, 1, status)
 	assert.Empty(t, stdout)
-	assert.Contains(t, stderr, "is the watchdog running, with this WATCHDOG_SOCKET?; the command was not run")
+	assert.Contains(t, stderr, "is it running, with this WATCHDOG_SOCKET? (--socket names another); the command was not run")
 }
