@@ -17,13 +17,14 @@ import (
 	"github.com/finalizer-watchdog/watchdog/tests/program"
 )
 
-// TestIntegratingPage runs what docs/integrating.md shows, but for Node, whose client has tests of its own.
+// TestIntegratingPage runs what docs/integrating.md shows.
 func TestIntegratingPage(t *testing.T) {
 	t.Parallel()
 	shown := map[string]func(t *testing.T, code string){
 		"Go 1 go":              runGo,
 		"Python 1 python":      runPython,
 		"Python 2 python":      runAsyncPython,
+		"Node 1 js":            runNode,
 		"A command 1 indented": runHold,
 		"A command 2 indented": runCron,
 		"A command 3 indented": runStep,
@@ -33,9 +34,6 @@ func TestIntegratingPage(t *testing.T) {
 	counts := make(map[string]int)
 	ran := 0
 	for _, b := range blocks(t, "docs/integrating.md") {
-		if b.heading == "Node" {
-			continue
-		}
 		counts[b.heading]++
 		language := b.language
 		if language == "" {
@@ -152,6 +150,26 @@ func runAsyncPython(t *testing.T, code string) {
 	assert.Equal(t, "merged\n", w.ran(t, w.command(t, python(t), "-c", program)))
 	w.counted(t, `finalizer_releases_total{how="clear"}`, 1)
 }
+
+func runNode(t *testing.T, code string) {
+	w := newDocumented(t)
+	pkg, err := filepath.Abs("../../clients/node")
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(filepath.Join(w.folder, "node_modules"), 0o700))
+	require.NoError(t, os.Symlink(pkg, filepath.Join(w.folder, "node_modules", "finalizer-liveness")))
+	const imported = "import { own } from 'finalizer-liveness';\n"
+	require.Contains(t, code, imported)
+	w.write(t, "shown.mjs", strings.Replace(code, imported, patientNode, 1))
+	assert.Equal(t, "merged\n", w.ran(t, w.command(t, "node", "shown.mjs")))
+	w.counted(t, `finalizer_releases_total{how="clear"}`, 1)
+}
+
+// patientNode is patient for Node, and what else the page takes for granted.
+const patientNode = `import { Client } from 'finalizer-liveness';
+const liveness = new Client({ timeout: 10_000 });
+const own = (...args) => liveness.own(...args);
+const [jobId, runId, retest, merge] = [1914, 2207, async () => {}, async () => console.log('merged')];
+`
 
 func indent(code string) string {
 	return "    " + strings.ReplaceAll(strings.TrimRight(code, "\n"), "\n", "\n    ") + "\n"

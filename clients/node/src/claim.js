@@ -15,6 +15,7 @@ export class Claim {
   phase = Phase.idle;
   token = 0; // 0: not granted yet
   granted = false;
+  owners = 1; // marks under one key share it: it is cleared with the last
   taken = false; // it is known to be another's
   clearing = false;
   why = ''; // it is paused, inert or over
@@ -41,6 +42,13 @@ export class Claim {
       this.tellRevoked();
     }
     return this.#life.signal;
+  }
+
+  /** Whether a mark of the other is one of the same owner. */
+  same({ job, run, fields }) {
+    const worker = (role) => role === 'worker';
+    const alike = this.job === job && this.run === run && this.fields.key === fields.key;
+    return alike && worker(this.fields.role) === worker(fields.role);
   }
 
   tellRevoked() {

@@ -5,25 +5,26 @@ import { Claim, inert } from './claim.js';
 import { cut, describe, id, told } from './job.js';
 import { Keeper } from './keeper.js';
 import { Ownership } from './ownership.js';
+import { span } from './wire.js';
 
 const DEFAULT_SOCKET = '/run/watchdog/heartbeat.sock';
 const DEFAULT_TIMEOUT = 50;
 
-/** Speaks to one watchdog. But for the constructor none of its methods throws or rejects. */
+/** Speaks to one watchdog. The constructor throws where a setting is none; no call throws or rejects. */
 export class Client {
   #keeper;
   #log;
 
-  constructor({ socket, name, lease, timeout, onUnknown = 'stop', log } = {}) {
-    if (onUnknown !== 'stop' && onUnknown !== 'proceed') {
-      throw new TypeError(`onUnknown is ${inspect(onUnknown)}, not 'stop' or 'proceed'`);
-    }
+  constructor({ socket, name, lease, timeout = DEFAULT_TIMEOUT, onUnknown = 'stop', log } = {}) {
+    if (onUnknown !== 'stop' && onUnknown !== 'proceed') throw none({ onUnknown }, "'stop' or 'proceed'");
+    if (timeout !== 0 && span(timeout) === undefined) throw none({ timeout }, 'a number of milliseconds');
+    if (lease !== undefined && span(lease) === undefined) throw none({ lease }, 'a number of milliseconds above 0');
     this.#log = harmless(log);
     this.#keeper = new Keeper({
       socket: told(socket) || process.env.WATCHDOG_SOCKET || DEFAULT_SOCKET,
       name: cut(told(name) || hostname()),
       lease,
-      timeout: timeout >= 0 ? timeout : DEFAULT_TIMEOUT,
+      timeout,
       proceed: onUnknown === 'proceed',
       log: this.#log,
     });
@@ -78,6 +79,11 @@ export class Client {
       return inert({ job: '', run: '', fields: {} }, why);
     }
   }
+}
+
+function none(setting, right) {
+  const [[name, value]] = Object.entries(setting);
+  return new TypeError(`${name} is ${inspect(value)}, not ${right}`);
 }
 
 /** A log must not stop a finalizer. Without one NODE_DEBUG=finalizer-liveness shows what it would be told. */

@@ -15,7 +15,7 @@ export interface JobOptions {
   run: Id;
   stage?: string;
   task?: string;
-  /** Two marks of one run with one key are the same owner. Default: a new one for each mark. */
+  /** Marks of one run with one key are one owner, cleared with the last of them. Default: a new one for each mark. */
   key?: string;
   /** `worker` for the process that runs the job's agent. Default: `finalizer`. */
   role?: 'finalizer' | 'worker';
@@ -82,7 +82,7 @@ export interface ClientOptions {
   log?: (level: 'info' | 'warn' | 'error', message: string) => void;
 }
 
-/** Speaks to one watchdog, over one connection. The constructor throws if onUnknown is no policy; nothing else does. */
+/** Speaks to one watchdog, over one connection. The constructor throws where an option is none; nothing else does. */
 export class Client {
   constructor(options?: ClientOptions);
   /** Says that this process finalizes the job from now on, until `clear`. Each mark wants one clear, also one refused. */

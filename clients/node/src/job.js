@@ -1,6 +1,7 @@
 // What a caller says of a job, made fit for the wire.
 
 import { randomUUID } from 'node:crypto';
+import { inspect } from 'node:util';
 
 import { encode, MAX_ID, MAX_LINE, MAX_TEXT } from './wire.js';
 
@@ -14,7 +15,7 @@ export function describe(job, { run, stage, task, key, role } = {}) {
     stage: cut(told(stage)),
     role: cut(told(role)) || 'finalizer',
   };
-  const described = { job: id(job), run: id(run), fields: given(fields) };
+  const described = { job: id(job), run: id(run, 'run'), fields: given(fields) };
   fit(described);
   return described;
 }
@@ -28,10 +29,10 @@ export function cut(text) {
 }
 
 /** An integer's or a string's text. An integer that a number no longer tells from its neighbour is none. */
-export function id(value) {
+export function id(value, name = 'job') {
   if (typeof value === 'string') return value;
   if (Number.isSafeInteger(value) || typeof value === 'bigint') return String(value);
-  throw new TypeError('an id is a string, a safe integer or a bigint');
+  throw new TypeError(`its ${name} is ${inspect(value).slice(0, 200)}, not a string, a safe integer or a bigint`);
 }
 
 export const told = (value) => String(value ?? '');

@@ -8,6 +8,8 @@ import { say } from './requests.js';
 import { Waiter } from './waiter.js';
 import { seconds, span } from './wire.js';
 
+const SAME_AGAIN = 1000;
+
 /** Keeps the claims of a client with the watchdog: what callers say and ask, and who waits for what. */
 export class Keeper {
   #timeout;
@@ -17,12 +19,13 @@ export class Keeper {
   #link;
   #replies;
   #closed = false;
+  #failedAt = -Infinity;
 
   constructor({ socket, name, lease, timeout, proceed, log }) {
     this.#timeout = timeout;
     this.#log = log;
     this.#book = new Book(proceed, log);
-    this.#replies = new Replies(this.#book, this.#clock);
+    this.#replies = new Replies(this.#book, this.#clock, log);
     this.#link = new Link({ socket, name, lease }, this.#clock, log, this);
   }
 
@@ -30,11 +33,22 @@ export class Keeper {
 
   /** Has the claim marked, or one that is the same owner, and waits for what the watchdog says. */
   async mark(claim) {
-    const same = this.#book.ofJob(claim.job).find((c) => c.run === claim.run && c.fields.key === claim.fields.key);
-    if (same !== undefined) claim = same;
+    const same = this.#book.ofJob(claim.job).find((other) => other.phase !== Phase.over && other.same(claim));
+    if (same !== undefined) claim = this.#share(same, claim);
     else if (this.#closed) return inert(claim, 'the client is closed');
     else this.#enlist(claim);
     if (!claim.settled.told && !this.#link.away && !this.#link.silent) await this.#wait(claim.settled, this.#timeout);
+    return claim;
+  }
+
+  #share(claim, { paired }) {
+    if (claim.clearing) {
+      claim.clearing = false; // its clear is not sent yet, and would clear the new mark
+      claim.gone.tell();
+      claim.gone = new Waiter();
+    }
+    claim.owners++;
+    claim.paired ||= paired;
     return claim;
   }
 
@@ -68,6 +82,7 @@ export class Keeper {
   /** Waits until the watchdog has taken it in: the process may end right after. */
   async clear(claim) {
     if (claim.clearing || claim.phase === Phase.over || claim.phase === Phase.inert) return;
+    if (--claim.owners > 0) return;
     claim.clearing = true;
     this.#book.answerAll(claim, revoked('cleared'));
     if (this.#link.session === undefined || (claim.phase !== Phase.marking && claim.phase !== Phase.held)) {
@@ -104,8 +119,11 @@ export class Keeper {
     return this.#book.unknown(claim, why);
   }
 
-  /** Takes in that a call cannot be made of what it was given, or that there is a bug in here. */
+  /** Takes in that a call cannot be made of what it was given, or that there is a bug in here: it is told now and then. */
   failed(error) {
+    const now = this.#clock.now();
+    if (now - this.#failedAt < SAME_AGAIN) return;
+    this.#failedAt = now;
     this.#log('error', `a call failed: ${error?.stack ?? error}`);
   }
 

@@ -1,9 +1,11 @@
+import { revoked } from './answer.js';
 import { cut, told } from './job.js';
 
 /** One job that this process finalizes, from mark to clear. None of its methods throws or rejects. */
 export class Ownership {
   #claim;
   #keeper;
+  #cleared = false;
 
   constructor(claim, keeper) {
     this.#claim = claim;
@@ -44,6 +46,7 @@ export class Ownership {
 
   async check(options) {
     try {
+      if (this.#cleared) return revoked('cleared');
       const timeout = typeof options?.timeout === 'number' ? Math.max(0, options.timeout) : undefined;
       return await this.#keeper.check(this.#claim, options?.hold, timeout);
     } catch (error) {
@@ -53,6 +56,8 @@ export class Ownership {
   }
 
   async clear() {
+    if (this.#cleared) return;
+    this.#cleared = true;
     try {
       await this.#keeper.clear(this.#claim);
     } catch (error) {

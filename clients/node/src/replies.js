@@ -10,10 +10,12 @@ const FORGOTTEN = new Set(['bad-request', 'not-owner']); // of a token
 export class Replies {
   #book;
   #clock;
+  #log;
 
-  constructor(book, clock) {
+  constructor(book, clock, log) {
     this.#book = book;
     this.#clock = clock;
+    this.#log = log;
   }
 
   event(session, m) {
@@ -26,7 +28,7 @@ export class Replies {
   reply(session, request, m) {
     if (request.op === 'mark') this.#mark(session, request.claim, m);
     else if (request.op === 'clear') this.#book.drop(request.claim, 'cleared');
-    else if (request.op === 'step') this.#lostToken(request.claim, m);
+    else if (request.op === 'step') this.#step(request.claim, m);
     else this.#check(request, m);
   }
 
@@ -54,6 +56,12 @@ export class Replies {
     this.#book.unsent.add(claim);
   }
 
+  #step(claim, m) {
+    if (!this.#lostToken(claim, m) && m.error === 'bad-request') {
+      this.#log('warn', `the watchdog refused a step of job ${claim.job}: ${refusal(m)}`);
+    }
+  }
+
   #check({ sent, claim, waiter }, m) {
     const lost = this.#lostToken(claim, m);
     if (waiter === undefined) return;
@@ -68,11 +76,11 @@ export class Replies {
 
   /**
    * Acts on a reply that says that the token is good no more, and says whether the claim is over. Where the token is
-   * only strange to this session it is resumed, and that reply tells.
+   * only strange to this session it is resumed at the next beat, and that reply tells.
    */
   #lostToken(claim, m) {
     if (m.error === 'revoked') this.#book.take(claim, text(m.reason));
-    else if (m.error === 'not-owner' && claim.phase === Phase.held) this.#book.renew(claim);
+    else if (m.error === 'not-owner' && claim.phase === Phase.held) this.#book.pause(claim, refusal(m));
     return claim.phase === Phase.over;
   }
 }

@@ -89,7 +89,24 @@ test('two marks are rivals, with one key they are one owner', async (t) => {
   const again = await liveness.mark(2, { run: 2, key: 'k' });
   assert.equal(script.asked('mark').length, 3);
   await again.clear();
-  assert.ok(!liveness.isOwned(2));
+  await again.clear();
+  assert.deepEqual([(await again.check()).state, liveness.isOwned(2)], ['revoked', true]);
+  await liveness.clear(2);
+  assert.ok(!liveness.isOwned(2), 'it is cleared with the last');
+  await liveness.mark(2, { run: 2, key: 'k', role: 'worker' });
+  await liveness.mark(2, { run: 2, key: 'k' });
+  assert.equal(script.asked('mark').length, 5, 'a worker is another owner');
+});
+
+test('a mark after a clear that is not sent yet is not cleared', async (t) => {
+  const { script, liveness } = await served(t, { mark: [null] }, { timeout: 100 });
+  const first = await liveness.mark(1, { run: 2, key: 'k' });
+  const clearing = first.clear();
+  const second = liveness.mark(1, { run: 2, key: 'k' });
+  await clearing;
+  await second;
+  assert.deepEqual([script.asked('mark').length, script.asked('clear').length], [1, 0]);
+  assert.equal((await (await second).check()).state, 'unknown');
 });
 
 test('who was refused clears nothing of another', async (t) => {
@@ -174,7 +191,31 @@ test('the policy decides about what nobody knows', async (t) => {
   }
   const liveness = client(t, { socket: '/nowhere/at/all' }, { onUnknown: 'stop' });
   assert.ok((await liveness.own(1, { run: 2 }, (o) => o.check())).proceed, 'there never was a watchdog');
-  assert.throws(() => new Client({ onUnknown: 'explode' }), /onUnknown is 'explode', not 'stop' or 'proceed'/);
+});
+
+test('settings that are none', () => {
+  const bad = { lease: ['15', -1, true, null], timeout: [null, -1, NaN, '50'], onUnknown: ['wait', null] };
+  for (const [name, values] of Object.entries(bad)) {
+    for (const value of values)
+      assert.throws(() => new Client({ [name]: value }), new RegExp(`^TypeError: ${name} is `));
+  }
+  for (const fine of [undefined, {}, { timeout: 0, lease: undefined, onUnknown: undefined, name: 7 }]) new Client(fine);
+});
+
+test('a stranger to every session asks no more than once a beat', async (t) => {
+  const { script, liveness } = await served(t, { check: [{ ok: false, error: 'not-owner' }] });
+  const o = await liveness.mark(1, { run: 2 });
+  await sleep(500);
+  assert.ok(script.asked('mark').length < 3);
+  assert.equal((await o.check()).reason, 'not-owner');
+});
+
+test('a fault of its own is told once a second', async (t) => {
+  const logged = [];
+  const { liveness } = await served(t, {}, { log: (level) => logged.push(level) });
+  const began = performance.now();
+  for (let i = 0; i < 200; i++) liveness.isOwned(null);
+  assert.ok(logged.filter((level) => level === 'error').length <= 1 + (performance.now() - began) / 1000);
 });
 
 test('a mark that is refused for now is asked for again', async (t) => {

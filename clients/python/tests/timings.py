@@ -15,6 +15,7 @@ import harness  # first: it says where the client is
 from finalizer_liveness import OK, Client
 
 ROUNDS = 500
+OWNED = 1000  # at once, to tell what one costs
 
 
 def resident():
@@ -32,7 +33,7 @@ def timed(call, spans):
 
 def measure(name, client, jobs, settle=False):
     """Mark, check and clear many jobs, while another stays owned so that what is known of the watchdog stays known."""
-    keeper = client.own(0, run=1)
+    keeper = client.own(0, run=OWNED + 1)
     marks, checks, clears, oks = [], [], [], 0
     for job in jobs:
         o = timed(lambda: client.own(job, run=job), marks)
@@ -54,11 +55,11 @@ import sys; sys.path[:0] = %r
 import timings, threading, json, os, socket, logging, asyncio, uuid
 before = timings.resident(), threading.active_count(), len(os.listdir('/proc/self/fd'))
 c = timings.Client(%r)
-kept = [c.own(j, run=1) for j in range(1, 2)]
+kept = [c.own(1, run=1)]
 one = timings.resident(), threading.active_count(), len(os.listdir('/proc/self/fd'))
-kept += [c.own(j, run=1) for j in range(2, 1001)]
+kept += [c.own(j, run=j) for j in range(2, timings.OWNED + 1)]
 many = timings.resident()
-print(one[0] - before[0], (many - one[0]) / 999, one[1] - before[1], one[2] - before[2])
+print(one[0] - before[0], (many - one[0]) / (timings.OWNED - 1), one[1] - before[1], one[2] - before[2])
 os._exit(0)
 """ % ([os.path.dirname(os.path.abspath(__file__))], socket)
     memory, each, threads, fds = subprocess.check_output([sys.executable, "-c", program], text=True).split()
@@ -73,11 +74,11 @@ def main():
     try:
         with watchdog.database.connect() as db:
             now = time.time()
-            for job in range(ROUNDS + 1):
+            for job in range(OWNED + 1):
                 db.execute("INSERT INTO jobs (id, status, attempt, created_at, started_at) VALUES (?, 'running', 1, ?, ?)",
                            (job, now, now))
                 db.execute("INSERT INTO agent_runs (id, job_id, exit_code, started_at, finished_at) VALUES (?, ?, 0, ?, ?)",
-                           (job or ROUNDS + 1, job, now, now))
+                           (job or OWNED + 1, job, now, now))
         client = Client(watchdog.socket)
         oks = measure("up", client, range(1, ROUNDS + 1), settle=True)
         client.close()
