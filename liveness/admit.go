@@ -57,10 +57,17 @@ func (s *Server) enter(ctx context.Context, c *conn) bool {
 	return true
 }
 
+// lookAgain is how long after a look in vain nobody is looked for who could make room: who connects again and
+// again must not have all the others counted through each time.
+const lookAgain = 100 * time.Millisecond
+
 // makeRoom hangs up on a connection that owns nothing and has not been heard of for a lease: who opens
 // connections and says nothing must not keep others out.
 func (s *Server) makeRoom() bool {
 	at := s.Boot()
+	if at < s.crowded+lookAgain {
+		return false
+	}
 	for c := range s.conns {
 		if !c.evicted && s.Registry.Idle(c.session, at) {
 			c.evicted = true
@@ -68,6 +75,7 @@ func (s *Server) makeRoom() bool {
 			return true
 		}
 	}
+	s.crowded = at
 	return false
 }
 

@@ -18,6 +18,9 @@ const (
 	askBatch   = 500
 	askRetry   = time.Second
 	closedScan = time.Minute
+	// askPace is between two questions that nobody waits for: marks, as fast as they can be sent, must not keep the
+	// database busy.
+	askPace = 50 * time.Millisecond
 )
 
 // asker asks the database about jobs on behalf of the sessions, many in one question, and has the registry
@@ -32,7 +35,8 @@ type asker struct {
 	waiting map[watchdog.JobID][]chan answer // jobs that somebody waits for
 	wanted  map[watchdog.JobID]struct{}      // jobs to be asked about that nobody waits for
 	down    error                            // why the last question has no answer; nil: it has
-	wake    chan struct{}
+	wake    chan struct{}                    // somebody waits
+	noted   chan struct{}                    // there is something wanted
 }
 
 // answer is what a waiter gets: the run that counts of its job, or why that is not known.
@@ -43,7 +47,8 @@ type answer struct {
 
 func newAsker(rows Rows, registry *Registry, log *slog.Logger, settled func()) *asker {
 	return &asker{rows: rows, registry: registry, log: log, settled: settled,
-		waiting: make(map[watchdog.JobID][]chan answer), wanted: make(map[watchdog.JobID]struct{}), wake: make(chan struct{}, 1)}
+		waiting: make(map[watchdog.JobID][]chan answer), wanted: make(map[watchdog.JobID]struct{}),
+		wake: make(chan struct{}, 1), noted: make(chan struct{}, 1)}
 }
 
 // want has the job asked about before long.
@@ -51,7 +56,6 @@ func (a *asker) want(job watchdog.JobID) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.note(job)
-	a.prod()
 }
 
 // note has the job asked about by and by. There are no more of those than can be owned: a peer that marks and
@@ -61,6 +65,7 @@ func (a *asker) note(job watchdog.JobID) {
 	if len(a.wanted) < a.registry.cfg.Limits.Total {
 		a.wanted[job] = struct{}{}
 	}
+	prod(a.noted)
 }
 
 // ask is want for somebody who waits. While the database is known to be away, or to be slow, the answer is
@@ -72,11 +77,10 @@ func (a *asker) ask(job watchdog.JobID) <-chan answer {
 	if a.down != nil {
 		ch <- answer{err: a.down}
 		a.note(job)
-		a.prod()
 		return ch
 	}
 	a.waiting[job] = append(a.waiting[job], ch)
-	a.prod()
+	prod(a.wake)
 	return ch
 }
 
@@ -87,9 +91,9 @@ func (a *asker) late(err error) {
 	a.down = err
 }
 
-func (a *asker) prod() {
+func prod(ch chan<- struct{}) {
 	select {
-	case a.wake <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }
@@ -98,9 +102,9 @@ func (a *asker) prod() {
 func (a *asker) run(ctx context.Context) {
 	scan := time.NewTicker(closedScan)
 	defer scan.Stop()
-	retry := time.NewTimer(0)
-	defer retry.Stop()
-	wake := a.wake
+	again := time.NewTimer(0)
+	defer again.Stop()
+	wake, noted := a.wake, a.noted
 	for {
 		select {
 		case <-ctx.Done():
@@ -112,23 +116,28 @@ func (a *asker) run(ctx context.Context) {
 			a.registry.Recall()
 			continue
 		case <-wake:
-		case <-retry.C:
+		case <-noted:
+		case <-again.C:
+			wake, noted = a.wake, a.noted
 		}
-		wake = a.wake
-		if !a.round(ctx) {
-			wake = nil // a database that is away is not asked for each mark
-			retry.Reset(askRetry)
+		more, err := a.round(ctx)
+		switch {
+		case err != nil:
+			wake, noted = nil, nil // a database that is away is not asked for each mark
+			again.Reset(askRetry)
+		case more:
+			noted = nil
+			again.Reset(askPace)
 		}
 	}
 }
 
-// round asks until nobody waits, and is false when the database did not answer: those who waited are told,
-// their jobs are asked about again.
-func (a *asker) round(ctx context.Context) bool {
-	for ctx.Err() == nil {
-		batch := a.take()
+// round asks until nobody waits, and once in any case. It tells whether more is wanted.
+func (a *asker) round(ctx context.Context) (more bool, err error) {
+	for {
+		batch, left := a.take()
 		if len(batch) == 0 {
-			return true
+			return left > 0, nil
 		}
 		ids := make([]watchdog.JobID, 0, len(batch))
 		for job := range batch {
@@ -141,45 +150,60 @@ func (a *asker) round(ctx context.Context) bool {
 		} else if ctx.Err() == nil {
 			a.log.Warn("the database did not answer about owned jobs; checks that need it are unavailable", "error", err)
 		}
-		a.mu.Lock()
-		a.down = err
-		for job := range batch {
-			if err != nil {
-				a.note(job)
-			}
-		}
-		a.mu.Unlock()
-		for job, waiters := range batch {
-			for _, ch := range waiters {
-				ch <- answer{newest: newestOf(job, rows), err: err}
-			}
-		}
-		if err != nil {
-			return false
+		a.tell(batch, rows, err)
+		if err != nil || !a.awaited() {
+			return true, err
 		}
 	}
-	return true
 }
 
-// take returns what to ask about next: first that for which somebody waits.
-func (a *asker) take() map[watchdog.JobID][]chan answer {
+// tell answers who waited.
+func (a *asker) tell(batch map[watchdog.JobID][]chan answer, rows []watchdog.Job, err error) {
+	a.mu.Lock()
+	a.down = err
+	for job := range batch {
+		if err != nil {
+			a.note(job)
+		}
+	}
+	a.mu.Unlock()
+	for job, waiters := range batch {
+		for _, ch := range waiters {
+			ch <- answer{newest: newestOf(job, rows), err: err}
+		}
+	}
+}
+
+func (a *asker) awaited() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	batch := make(map[watchdog.JobID][]chan answer)
+	return len(a.waiting) > 0
+}
+
+// take returns what to ask about next, first that for which somebody waits, and how much is left. What is wanted
+// and not owned any more is passed over.
+func (a *asker) take() (batch map[watchdog.JobID][]chan answer, left int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	batch = make(map[watchdog.JobID][]chan answer)
 	for job, waiters := range a.waiting {
 		if len(batch) == askBatch {
-			return batch
+			return batch, len(a.waiting) + len(a.wanted)
 		}
 		batch[job] = waiters
 		delete(a.waiting, job)
 		delete(a.wanted, job)
 	}
+	looked := 0
 	for job := range a.wanted {
-		if len(batch) == askBatch {
+		if len(batch) == askBatch || looked == 10*askBatch {
 			break
 		}
-		batch[job] = nil
+		looked++
+		if a.registry.Owns(job) {
+			batch[job] = nil
+		}
 		delete(a.wanted, job)
 	}
-	return batch
+	return batch, len(a.wanted)
 }

@@ -80,3 +80,11 @@ func (r *Registry) Owned() []watchdog.JobID {
 	}
 	return jobs
 }
+
+// Owns reports whether anybody owns the job.
+func (r *Registry) Owns(job watchdog.JobID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.jobs[job]
+	return e != nil && (e.slots[0] != nil || e.slots[1] != nil)
+}

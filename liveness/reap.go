@@ -9,18 +9,20 @@ import (
 // Deaths has an element when jobs whose owners died are waiting to be taken.
 func (r *Registry) Deaths() <-chan struct{} { return r.deaths }
 
-// TakeDead returns up to limit jobs of which an owner was proven dead, each once, and whether there are
-// more. A job that could not be judged is the caller's to remember.
+// TakeDead returns up to limit jobs of which an owner was proven dead, each once, and whether there are more:
+// first those that the database was seen to hold, so that they do not wait for what a peer made up before it
+// ended. A job that could not be judged is the caller's to remember.
 func (r *Registry) TakeDead(limit int) (jobs []watchdog.JobID, more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := min(limit, len(r.died))
-	jobs = r.died[:n:n]
-	r.died = r.died[n:]
-	if len(r.died) == 0 {
-		r.died = nil
+	for _, from := range []*[]watchdog.JobID{&r.died, &r.strange} {
+		n := min(limit-len(jobs), len(*from))
+		jobs, *from = append(jobs, (*from)[:n]...), (*from)[n:]
+		if len(*from) == 0 {
+			*from = nil
+		}
 	}
-	return jobs, len(r.died) > 0
+	return jobs, len(r.died)+len(r.strange) > 0
 }
 
 // Recall puts every job with a dead owner among those to be taken again: for when a verdict may have
@@ -28,7 +30,7 @@ func (r *Registry) TakeDead(limit int) (jobs []watchdog.JobID, more bool) {
 func (r *Registry) Recall() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.died = nil
+	r.died, r.strange = nil, nil
 	for _, o := range r.tokens {
 		if o.session.dead {
 			r.died = append(r.died, o.entry.job)

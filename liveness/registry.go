@@ -64,9 +64,10 @@ type Registry struct {
 	order    order // finalizers' ownerships
 	budgets  budgets
 	died     []watchdog.JobID
-	restored map[uint64]Hold // by token: those that ran when the watchdog started
-	heldAll  time.Duration   // until then every job counts as held: the holds before a restart are not known
-	memory   remembered      // jobs that nobody owns
+	strange  []watchdog.JobID // of the died, those that the database was not seen to hold
+	restored map[uint64]Hold  // by token: those that ran when the watchdog started
+	heldAll  time.Duration    // until then every job counts as held: the holds before a restart are not known
+	memory   remembered       // jobs that nobody owns
 	endings  []Ending
 }
 

@@ -80,3 +80,23 @@ func TestReapsAreRememberedWithinBounds(t *testing.T) {
 	}
 	assert.Len(t, w.jobs, w.cfg.Limits.Remembered)
 }
+
+// TestWhatAPeerMadeUpDiesLast is about a peer that marks all that it can think of, and ends.
+func TestWhatAPeerMadeUpDiesLast(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(1000)
+	for i := range 20 {
+		require.Nil(t, b.mark(fmt.Sprint("made up ", i), "1", "").Err)
+	}
+	require.Nil(t, a.mark("1914", "2207", "").Err)
+	w.observed("1914", "2207")
+	w.Died(b.Session, w.at)
+	w.Died(a.Session, w.at)
+	jobs, more := w.TakeDead(5)
+	assert.Equal(t, watchdog.JobID("1914"), jobs[0])
+	assert.Len(t, jobs, 5)
+	assert.True(t, more)
+	jobs, more = w.TakeDead(50)
+	assert.Len(t, jobs, 16)
+	assert.False(t, more)
+}

@@ -38,6 +38,8 @@ type Server struct {
 	mu    sync.Mutex
 	conns map[*conn]struct{} // until their process is no longer of interest
 	open  int                // those whose connection stands
+	// crowded is when room was last looked for in vain.
+	crowded time.Duration
 }
 
 // lookEvery is how often the socket's file and the state file are looked at.

@@ -39,14 +39,15 @@ func TestMarksAndClearsWhileTheDatabaseIsAway(t *testing.T) {
 // TestWhoWaitsIsAskedForFirst is about a check behind a flood of marks.
 func TestWhoWaitsIsAskedForFirst(t *testing.T) {
 	a := newAsker(nil, newWorld(t).Registry, nil, nil)
-	a.registry.cfg.Limits.Total = 10 * askBatch
-	for i := range 10 * askBatch {
+	a.registry.cfg.Limits.Total = 5 * askBatch
+	for i := range 5 * askBatch {
 		a.want(watchdog.JobID(fmt.Sprint("made up ", i)))
 	}
 	a.ask("1914")
-	batch := a.take()
-	assert.Len(t, batch, askBatch)
+	batch, left := a.take()
 	assert.Contains(t, batch, watchdog.JobID("1914"))
+	assert.Len(t, batch, 1, "what nobody owns any more is passed over")
+	assert.Equal(t, 0, left)
 }
 
 // pile is a reaper that notes how much waits to be sent when it is asked for its status.

@@ -89,7 +89,11 @@ func (r *Registry) Died(s *Session, at time.Duration) {
 	s.dead, s.connected, s.diedAt = true, false, at
 	delete(r.sessions, s)
 	for _, o := range s.owned {
-		r.died = append(r.died, o.entry.job)
+		if o.known {
+			r.died = append(r.died, o.entry.job)
+		} else {
+			r.strange = append(r.strange, o.entry.job)
+		}
 	}
 	if len(s.owned) > 0 {
 		r.wakeReaper()

@@ -234,3 +234,31 @@ func TestPIDGone(t *testing.T) {
 		o.Policy.StageCeiling = map[string]time.Duration{"slow": 4 * time.Hour}
 	})
 }
+
+// TestManyDeathsLeaveThePassesTheirTurn: what dies together is recovered together, and however much it is, age goes
+// on being judged.
+func TestManyDeathsLeaveThePassesTheirTurn(t *testing.T) {
+	inWorld(t, func(w *world) {
+		const many = 3000
+		s := w.connect()
+		for i := range many {
+			job := watchdog.JobID(fmt.Sprint(i))
+			w.add(job, 0)
+			s.mark("1", job)
+		}
+		w.run()
+		w.db.fault(func(op string, _ watchdog.JobID) error {
+			if op == "jobs" {
+				time.Sleep(4 * time.Second)
+			}
+			return nil
+		})
+		passes := w.db.called("due")
+		s.die()
+		w.pass(20 * time.Second)
+		assert.Greater(t, w.db.called("due"), passes)
+		assert.Less(t, len(w.db.reaps), many)
+		w.pass(time.Minute)
+		assert.Len(t, w.db.reaps, many)
+	})
+}

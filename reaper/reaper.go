@@ -123,6 +123,7 @@ func (r *Reaper) Run(ctx context.Context) error {
 	defer next.Stop()
 	again := time.NewTimer(time.Hour)
 	defer again.Stop()
+	more := false // of the dead are waiting
 	for {
 		select {
 		case <-ctx.Done():
@@ -132,11 +133,18 @@ func (r *Reaper) Run(ctx context.Context) error {
 		case <-r.kick:
 			next.Reset(r.pass(ctx))
 		case <-r.Owners.Deaths():
-			r.dead(ctx)
+			more = r.dead(ctx)
 		case <-again.C:
+			if more {
+				more = r.dead(ctx)
+			}
 			r.retry(ctx)
 		}
-		again.Reset(r.untilRetry())
+		if more {
+			again.Reset(0)
+		} else {
+			again.Reset(r.untilRetry())
+		}
 	}
 }
 

@@ -38,14 +38,13 @@ func (r *Reaper) later(ids []watchdog.JobID) {
 	}
 }
 
-// dead recovers the jobs whose owners were just proven dead, those of one session together.
-func (r *Reaper) dead(ctx context.Context) {
-	for more := true; more && ctx.Err() == nil; {
-		var ids []watchdog.JobID
-		ids, more = r.Owners.TakeDead(readBatch)
-		slices.Sort(ids)
-		r.recover(ctx, slices.Compact(ids))
-	}
+// dead recovers jobs whose owners were just proven dead, those of one session together, and tells whether there
+// are more. It takes one batch: however many there are, the passes and what has to be tried again have their turn.
+func (r *Reaper) dead(ctx context.Context) (more bool) {
+	ids, more := r.Owners.TakeDead(readBatch)
+	slices.Sort(ids)
+	r.recover(ctx, slices.Compact(ids))
+	return more
 }
 
 // retry looks again at what is due for it, at one batch: a database that is away must not keep the passes

@@ -1,0 +1,140 @@
+package hostile
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/finalizer-watchdog/watchdog/tests/pg"
+	"github.com/finalizer-watchdog/watchdog/tests/program"
+)
+
+// bound is how much memory the peers of this test can make the watchdog take, in MiB, by the table "What a peer can
+// make it hold" in docs/operations.md.
+const bound = 640.0
+
+// span is how long each kind of peer is watched.
+func span() time.Duration {
+	if full() {
+		return 15 * time.Second
+	}
+	return 250 * time.Millisecond
+}
+
+func TestHostilePeers(t *testing.T) {
+	d := program.OnPostgres(t, pg.New(t))
+	fill(t, d)
+	restore := descriptors(t, 2*allowed()+256)
+	w := program.Serve(t, program.For(t, d.URL).With(program.Settings{"HEARTBEAT_LEASE": "2s", "REAPER_BRAKE_RATIO": "1"}))
+	restore()
+	var all []*finalizer
+	for job := 1; job <= honest; job++ {
+		all = append(all, finalize(t, w.Socket, job))
+	}
+	for _, f := range all { // the first asks the database
+		_, err := f.check()
+		require.NoError(t, err)
+	}
+
+	table := tabwriter.NewWriter(t.Output(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "a peer that\tcheck p50\tp99\tratio\ta pass\tratio\tresident\t")
+	before := watch(t, w, all)
+	before.tell(table, "(none)", before)
+	for _, kind := range []string{floodsMarks, marksClears, marksAll, asksDeaf, connectsIdle, drips, eventsDeaf} {
+		p := loose(t, kind, w.Socket)
+		if kind == eventsDeaf {
+			program.Eventually(t, "it owns", func() bool { return strings.Contains(p.Output(), "owned") })
+			d.Exec(t, fmt.Sprintf("UPDATE jobs SET created_at = %s, started_at = %[1]s WHERE id > %d", d.Ago(24*time.Hour), honest+crowd),
+				fmt.Sprintf("UPDATE agent_runs SET started_at = %s, finished_at = %[1]s WHERE job_id > %d", d.Ago(24*time.Hour), honest+crowd))
+		}
+		now := watch(t, w, all)
+		now.tell(table, kind, before)
+		assert.Less(t, now.resident, bound, kind)
+		select {
+		case <-p.Ended():
+			t.Fatalf("%s: it ended:\n%s", kind, p.Output())
+		default:
+		}
+		p.Signal(t, syscall.SIGKILL)
+		program.Eventually(t, "the watchdog has seen it go", func() bool { return w.Metric(t, `finalizer_sessions{proof="pidfd"}`) <= honest+1 })
+	}
+	require.NoError(t, table.Flush())
+	assert.Equal(t, fmt.Sprint(honest), d.Text(t, fmt.Sprintf("SELECT count(*) FROM jobs WHERE status = 'running' AND id <= %d", honest)), "nobody's job was taken")
+	program.Eventually(t, "the crowds' jobs are reaped", func() bool {
+		return d.Text(t, fmt.Sprintf("SELECT count(*) FROM jobs WHERE status = 'queued' AND id > %d", honest)) == fmt.Sprint(2*crowd)
+	})
+}
+
+// fill makes jobs whose runs finished longer than a grace ago: the reaper looks at each in each pass.
+func fill(t *testing.T, d *program.Database) {
+	t.Helper()
+	at := d.Ago(10 * time.Minute)
+	d.Exec(t,
+		"INSERT INTO tasks (id, ref, title, stage) VALUES (1, 'ORCH-1', 'a task', 'deploy-staging')",
+		fmt.Sprintf("INSERT INTO jobs (id, task_id, status, attempt, created_at, started_at) SELECT i, 1, 'running', 1, %s, %[1]s FROM generate_series(1, %d) i", at, honest),
+		fmt.Sprintf("INSERT INTO jobs (id, task_id, status, attempt, created_at, started_at) SELECT i, 1, 'running', 1, %s, %[1]s FROM generate_series(%d, %d) i", d.Ago(0), honest+1, honest+2*crowd),
+		fmt.Sprintf("INSERT INTO agent_runs (id, job_id, exit_code, started_at, finished_at) SELECT id + %d, id, 0, started_at, started_at FROM jobs", program.FirstRun(0)),
+		"ANALYZE jobs, agent_runs")
+}
+
+// allowed is how many connections the watchdog lets in: fewer than want to come.
+func allowed() uint64 {
+	if full() {
+		return 4096
+	}
+	return 500
+}
+
+// descriptors has what is started now have so many of them, until restore is called.
+func descriptors(t *testing.T, n uint64) (restore func()) {
+	t.Helper()
+	var before syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: before.Max}))
+	return func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)) }
+}
+
+// figures are what the honest see while somebody misbehaves.
+type figures struct {
+	checks   []time.Duration
+	pass     time.Duration // mean
+	resident float64       // MiB
+}
+
+func watch(t *testing.T, w *program.Watchdog, all []*finalizer) figures {
+	t.Helper()
+	const passes = "reaper_pass_duration_seconds"
+	sum, count := w.Metric(t, passes+"_sum"), w.Metric(t, passes+"_count")
+	f := figures{checks: work(t, all, span())}
+	sum, count = w.Metric(t, passes+"_sum")-sum, w.Metric(t, passes+"_count")-count
+	f.pass = time.Duration(sum / max(count, 1) * float64(time.Second))
+	f.resident = resident(t, w.PID)
+	return f
+}
+
+func (f figures) tell(table *tabwriter.Writer, kind string, alone figures) {
+	p99 := quantile(f.checks, 99)
+	fmt.Fprintf(table, "%s\t%v\t%v\t%.1f\t%v\t%.1f\t%.0f MiB\t\n", kind, quantile(f.checks, 50).Round(time.Microsecond), p99.Round(time.Microsecond),
+		ratio(p99, quantile(alone.checks, 99)), f.pass.Round(10*time.Microsecond), ratio(f.pass, alone.pass), f.resident)
+}
+
+func ratio(a, b time.Duration) float64 { return float64(a) / float64(max(b, 1)) }
+
+func resident(t *testing.T, pid int) float64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(text), "VmRSS:")
+	require.True(t, found)
+	kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+	require.NoError(t, err)
+	return kib / 1024
+}

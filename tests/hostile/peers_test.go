@@ -1,0 +1,141 @@
+package hostile
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/finalizer-watchdog/watchdog/tests/program"
+)
+
+// The kinds of hostile peers.
+const (
+	floodsMarks  = "floods with marks of jobs that it makes up"
+	marksClears  = "marks and clears jobs that it makes up"
+	marksAll     = "marks every job there is"
+	asksDeaf     = "asks for the status and never reads"
+	connectsIdle = "connects and says nothing"
+	drips        = "sends one byte a second on many connections"
+	eventsDeaf   = "owns many jobs, is told that they are reaped, and never reads"
+)
+
+// loose starts a hostile peer, which ends with the test at the latest.
+func loose(t *testing.T, kind, socket string) *program.Process {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	cmd.Env = []string{kindVariable + "=" + kind, socketVariable + "=" + socket}
+	return program.Start(t, cmd)
+}
+
+// misbehave does its worst until it is killed.
+func misbehave(kind, socket string) int {
+	for {
+		switch kind {
+		case floodsMarks:
+			shout(socket, true, func(i int) string { return mark(fmt.Sprint("made up ", i), 1) })
+		case marksClears:
+			shout(socket, true, func(i int) string {
+				return mark(fmt.Sprint("made up ", i), 1) + fmt.Sprintf("{\"op\":\"clear\",\"job\":\"made up %d\",\"token\":1}\n", i)
+			})
+		case marksAll:
+			shout(socket, true, func(i int) string { return markJob(i%(honest+crowd) + 1) })
+		case asksDeaf:
+			shout(socket, false, func(int) string { return "{\"op\":\"status\"}\n" })
+		case connectsIdle, drips:
+			crowdIn(socket, kind == drips)
+		case eventsDeaf:
+			own(socket)
+		}
+		time.Sleep(time.Millisecond) // it was hung up on
+	}
+}
+
+func mark(job string, run int64) string {
+	return fmt.Sprintf("{\"op\":\"mark\",\"job\":%q,\"run\":%d,\"stage\":\"deploy-staging\",\"key\":\"hostile\"}\n", job, run)
+}
+
+func markJob(job int) string { return mark(fmt.Sprint(job), program.FirstRun(int64(job))) }
+
+// shout sends requests as fast as they are taken, on one connection.
+func shout(socket string, reads bool, request func(int) string) {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	if reads {
+		go func() { _, _ = io.Copy(io.Discard, conn) }()
+	}
+	var batch strings.Builder
+	for i := 0; ; {
+		for batch.Reset(); batch.Len() < 32<<10; i++ {
+			batch.WriteString(request(i))
+		}
+		if _, err := io.WriteString(conn, batch.String()); err != nil {
+			return
+		}
+	}
+}
+
+// crowdIn opens connections until there are very many, and keeps them. Those that are refused it opens again.
+func crowdIn(socket string, drips bool) {
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 12_000, Max: 12_000})
+	var all []net.Conn
+	began := time.Now()
+	for len(all) < idle() {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		all = append(all, conn)
+	}
+	fmt.Printf("%d connections in %v\n", len(all), time.Since(began))
+	for i := 0; ; i++ {
+		for _, conn := range all {
+			if drips {
+				_, _ = conn.Write([]byte{`{"op":"beat","x":"`[i%18]})
+			}
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// idle is how many connections there are of those that say nothing or little.
+func idle() int {
+	if full() {
+		return 10_000
+	}
+	return 600
+}
+
+// own marks the second crowd's jobs, and reads no more.
+func own(socket string) {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return
+	}
+	replies := bufio.NewScanner(conn)
+	for i := range crowd {
+		_, _ = io.WriteString(conn, markJob(honest+crowd+1+i))
+		replies.Scan()
+	}
+	fmt.Println("owned")
+	for { // and is heard of all the while
+		if _, err := io.WriteString(conn, "{\"op\":\"beat\"}\n"); err != nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
