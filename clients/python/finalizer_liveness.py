@@ -383,9 +383,13 @@ def _marked_as(o: Ownership) -> Tuple[str, int]:
 
 
 def _lives(holder: Any) -> bool:
-    if isinstance(holder, threading.Thread):
-        return holder.is_alive()
-    return holder is None or not holder.done()
+    """Whether a thread or task goes on. What cannot be told to have ended, as a thread of gevent's, is taken to live."""
+    if asyncio.isfuture(holder):
+        return not holder.done()
+    try:
+        return bool(holder.is_alive())
+    except Exception:
+        return True
 
 
 # A session.

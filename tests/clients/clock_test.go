@@ -99,10 +99,8 @@ func step(t *testing.T, d *program.Database, stamps string, by time.Duration) {
 		program.Eventually(t, "nobody marks the third, so that it is reaped after the grace", func() bool { return w.reaps(unmarked) == "unfinalized" })
 	}
 	orchestrator.Signal(t, syscall.SIGKILL)
-	killed := time.Now()
 	program.Eventually(t, "the fourth is recovered", func() bool { return w.status(t, later) == "queued" })
-	assert.Less(t, time.Since(killed), grace, "at once, by proof")
-	program.Eventually(t, "the log tells why", func() bool { return w.reaps(later) == "owner-died" })
+	program.Eventually(t, "the log tells that it was by proof, not for its age", func() bool { return w.reaps(later) == "owner-died" })
 	if by > 0 {
 		program.Eventually(t, "the second is recovered", func() bool { return w.status(t, working) == "queued" })
 		return

@@ -12,7 +12,7 @@ import harness
 from finalizer_liveness import OK, UNKNOWN, Client
 
 BOUND = 0.05
-SLACK = 0.2  # a busy machine's; every bound here is still far below the next timeout of the client
+SLACK = 0.9  # a busy machine's; what is waited for in vain would take 2 s and more
 
 
 class Absence(unittest.TestCase):
