@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing/synctest"
 	"time"
+
+	"github.com/finalizer-watchdog/watchdog"
 )
 
 // drain ends all faults, lets everything come to its end, and looks whether it does.
@@ -45,8 +47,13 @@ func (w *world) drain() {
 	if !w.watch(4*s.policy.Ceiling + 3*time.Minute) {
 		return
 	}
-	w.sleep(15 * time.Second)
 	pending := w.watchdog.reaper.Status().Pending
+	for range 15 {
+		if pending == 0 || !w.sleep(time.Second) {
+			break
+		}
+		pending = w.watchdog.reaper.Status().Pending
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !s.dryRun {
@@ -86,6 +93,25 @@ func (w *world) massacre() {
 	}
 }
 
+// forgotten looks whether the watchdog forgets who is gone: sessions with their leases, the dead owners of jobs that
+// were closed by the minute.
+func (w *world) forgotten(i *incarnation) {
+	var left watchdog.Owners
+	var owned []watchdog.JobID
+	for range 90 {
+		if !w.sleep(w.settings.lease) {
+			return
+		}
+		left, owned = i.registry.Count(w.boot()), i.registry.Owned()
+		if len(owned) == 0 && left.Sessions[watchdog.ProofPidfd]+left.Sessions[watchdog.ProofNone] == 0 {
+			return
+		}
+	}
+	if !w.settings.dryRun {
+		w.blameNow("nothing is kept for ever", "ownerships of %v are left, and sessions: %v", owned, left.Sessions)
+	}
+}
+
 // end ends the world: everybody dies, and the watchdog forgets them.
 func (w *world) end() {
 	w.mu.Lock()
@@ -93,20 +119,7 @@ func (w *world) end() {
 	w.mu.Unlock()
 	w.massacre()
 	if i != nil && w.ctx.Err() == nil {
-		w.sleep(2*w.settings.lease + 10*time.Second)
-		left := i.registry.Count(w.boot())
-		if len(i.registry.Owned()) != 0 { // the dead owner of a job that was closed is forgotten by the minute
-			w.sleep(time.Minute)
-			left = i.registry.Count(w.boot())
-		}
-		for proof, n := range left.Sessions {
-			if n != 0 {
-				w.blameNow("nothing is kept for ever", "%d sessions with proof %s are left", n, proof)
-			}
-		}
-		if owned := i.registry.Owned(); len(owned) != 0 && !w.settings.dryRun {
-			w.blameNow("nothing is kept for ever", "ownerships of %v are left", owned)
-		}
+		w.forgotten(i)
 	}
 	w.over()
 	w.massacre()

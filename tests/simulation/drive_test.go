@@ -113,6 +113,9 @@ func (w *world) befall(f fault, n int) {
 			w.lives[f.which%processes] = w.begin(fmt.Sprintf("p%d'%d", f.which%processes, n), honest, true)
 		})
 	case "cut":
+		if f.after { // and it does not come back at once
+			w.stop(l.gate, f.lasts, func() { l.free = w.now() })
+		}
 		w.cut(l)
 	case "lies":
 		w.group.Go(func() { w.lie(f, n) })

@@ -51,6 +51,8 @@ func newFault(d dice, p *plan) fault {
 		f.effect = []string{"", "", "commit", "commit", "requeue", "begin", "lock", "jobs", "due", "reply", "reply"}[d.IntN(11)]
 	case "freeze", "pause", "switch":
 		f.lasts = d.rough(s.policy.Ceiling)
+	case "cut":
+		f.lasts = d.rough(s.lease)
 	case "die":
 		f.lasts = d.rough(2 * s.policy.Grace)
 	case "failing", "slow", "hanging":

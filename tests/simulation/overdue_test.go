@@ -62,7 +62,7 @@ func (t *witness) overdue(i *incarnation, r *row) {
 		w.blame("nothing waits for ever", "job %s is %v old, and nothing has kept the backstop away for %v", r.ID, now-began, now-due)
 	}
 	calm = max(calm, w.switched)
-	if w.enabled && w.db.healthy == 0 {
+	if w.enabled {
 		t.unavenged(i, r, calm)
 	}
 	if !r.Finished() {
@@ -103,7 +103,11 @@ func (t *witness) unavenged(i *incarnation, r *row, calm time.Duration) {
 	if t.recovered(r) {
 		due += w.settings.policy.Grace
 	}
-	if w.now() > due+2*time.Second+4*w.settings.statement {
+	most := 2*time.Second + 4*w.settings.statement
+	if w.db.healthy != 0 {
+		most += 6 * time.Second // it is tried again with pauses that grow
+	}
+	if w.now() > due+most {
 		w.blame("a proven death is recovered at once", "%v died %v ago, nothing has kept the watchdog from it for %v, and its job is open", g, w.now()-g.wire.life.died, w.now()-due)
 	}
 }

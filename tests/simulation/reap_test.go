@@ -71,7 +71,7 @@ func (t *witness) justify(by *incarnation, j watchdog.Job, n time.Time) {
 			w.blame("a clock that jumped is not believed", "job %s is reaped as too old", j.ID)
 		}
 	case died && on:
-		if live := t.protector(by, j, now); live != nil {
+		if live := t.protector(by, j, now); live != nil && !off {
 			w.blame("no live finalizer is reaped", "job %s is reaped for the death of another, and %v lives", j.ID, live)
 		}
 	case !j.Finished():
