@@ -61,14 +61,15 @@ const (
 func step(t *testing.T, d *program.Database, stamps string, by time.Duration) {
 	clock := program.NewClock(t)
 	settings := program.For(t, d.URL).With(program.Settings{"HEARTBEAT_LEASE": "1s", "CHECK_HOLD": "2s",
-		"REAPER_FINALIZE_GRACE": grace.String(), "REAPER_CLOCK": stamps, "SQL_DIR": steppedNow(t, d)})
+		"REAPER_GUARDED_STAGES": "*", "REAPER_FINALIZE_GRACE": grace.String(), "REAPER_CLOCK": stamps, "SQL_DIR": steppedNow(t, d)})
 	w := &world{Database: d, watchdog: clock.Serve(t, settings), tree: filepath.Join(program.Folder(t), "tree"), env: clock.Env(t)}
 	defer w.tell(t, finalizing, working, unmarked, later)
-	orchestrator := w.orchestrator(t, "--agent", "1", "--retest", "6", "--merge", "0.1")
-	w.submit(t, finalizing)
+	// In the stage review there is no re-test: the first job merges for a while, and the others never come to it.
+	orchestrator := w.orchestrator(t, "--agent", "1", "--retest", "600", "--merge", "6")
+	w.submit(t, finalizing, "review")
 	program.Eventually(t, "the first is owned", func() bool { return w.owned(t, finalizing) == "connected" })
 	time.Sleep(grace) // it would be reaped for its age by now
-	w.submit(t, working)
+	w.submit(t, working, "deploy-staging")
 	program.Eventually(t, "the second's agent works", func() bool { return w.status(t, working) == "running" })
 	d.Finished(t, unmarked, "deploy-staging")
 
@@ -89,10 +90,10 @@ func step(t *testing.T, d *program.Database, stamps string, by time.Duration) {
 		})
 	}
 	program.Eventually(t, "the first is finalized", func() bool { return w.status(t, finalizing) != "running" })
-	assert.Equal(t, "done 1 deploy, merged 1", w.became(t, finalizing), "it was alive all the while")
+	assert.Equal(t, "done 1 deploy-staging, merged 1", w.became(t, finalizing), "it was alive all the while")
 	program.Eventually(t, "the clock is believed again", func() bool { return w.watchdog.Metric(t, "reaper_clock_jump") == 0 })
 
-	w.submit(t, later)
+	w.submit(t, later, "deploy-staging")
 	program.Eventually(t, "the fourth is owned", func() bool { return w.owned(t, later) == "connected" })
 	assert.Equal(t, "running 1 deploy-staging, merged 0", w.became(t, working))
 	if by > 0 {

@@ -38,11 +38,11 @@ func (w *world) orchestrator(t *testing.T, options ...string) *program.Process {
 	return program.Start(t, cmd)
 }
 
-// submit adds a job in the guarded stage for the orchestrator to claim.
-func (w *world) submit(t *testing.T, job int64) {
+// submit adds a job in a stage for the orchestrator to claim.
+func (w *world) submit(t *testing.T, job int64, stage string) {
 	t.Helper()
 	w.Exec(t,
-		fmt.Sprintf("INSERT INTO tasks (id, ref, title, stage) VALUES (%d, 'ORCH-%d', 'a task', 'deploy-staging')", job, job),
+		fmt.Sprintf("INSERT INTO tasks (id, ref, title, stage) VALUES (%d, 'ORCH-%d', 'a task', '%s')", job, job, stage),
 		fmt.Sprintf("INSERT INTO jobs (id, task_id, status, attempt, created_at) VALUES (%d, %[1]d, 'queued', 0, %s)", job, w.Ago(-w.ahead)))
 }
 
