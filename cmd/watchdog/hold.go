@@ -21,7 +21,8 @@ It exits with 1, without running the command, when another finalizer owns the jo
 run's by now.
 Without a watchdog it says so and runs the command all the same, unless --require is given.
 
-When hold dies, the kernel kills the command; what the command has started may outlive both. When the job is taken
+When hold dies, the command and all of its process group are killed, by the kernel and by a guard, a second process that
+hold starts; what has left the group, and all of it where both are killed at once, may go on. When the job is taken
 away while the command runs, hold says so on standard error and, with --kill-on-revoke, ends the command's process
 group: SIGTERM, and SIGKILL five seconds later. The command is in a group of its own, in a terminal's background: it
 cannot read from the terminal.`
@@ -50,6 +51,9 @@ type holding struct {
 }
 
 func runHold(ctx context.Context, c *command) int {
+	if len(c.args) == 1 && c.args[0] == guardCommand {
+		return runGuard(c)
+	}
 	h := &holding{command: c, killAfter: killAfter}
 	if status, ok := h.parseFlags(); !ok {
 		return status
@@ -122,12 +126,25 @@ func (h *holding) run(ctx context.Context) int {
 
 	cmd := exec.Command(h.argv[0], h.argv[1:]...)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = h.env, h.stdin, h.stdout, h.stderr
-	k, err := startChild(cmd)
+	g, err := h.guard()
 	if err != nil {
+		fmt.Fprintf(h.stderr, "watchdog hold: %v; what the command starts may outlive hold\n", err)
+	}
+	k, err := startChild(cmd, g)
+	if err != nil {
+		g.end()
 		h.fail(err)
 		return notRun(err)
 	}
 	return h.tend(k, owned.Context(ctx))
+}
+
+// guard starts the guard of the command, where this process knows how to start itself.
+func (h *holding) guard() (*guard, error) {
+	if h.self == "" {
+		return nil, nil
+	}
+	return startGuard(h.self)
 }
 
 // ask decides whether the command is to be run for a job that was not refused: a mark is answered before the database

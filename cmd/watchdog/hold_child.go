@@ -13,15 +13,16 @@ import (
 
 // child is a command, the leader of a process group of its own, that dies with this process.
 type child struct {
-	cmd *exec.Cmd
+	cmd   *exec.Cmd
+	guard *guard // of the group; nil: none
 	// ended is closed when the command has ended. It is not reaped before status: until then no other group
 	// can have its number.
 	ended chan struct{}
 }
 
-func startChild(cmd *exec.Cmd) (*child, error) {
+func startChild(cmd *exec.Cmd, g *guard) (*child, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	k := &child{cmd: cmd, ended: make(chan struct{})}
+	k := &child{cmd: cmd, guard: g, ended: make(chan struct{})}
 	started := make(chan error)
 	go k.watch(started)
 	return k, <-started
@@ -33,10 +34,12 @@ func (k *child) watch(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err := k.cmd.Start()
-	started <- err
 	if err != nil {
+		started <- err
 		return
 	}
+	k.guard.watch(k.cmd.Process.Pid)
+	started <- nil
 	for {
 		err := unix.Waitid(unix.P_PID, k.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
@@ -53,6 +56,7 @@ func (k *child) signal(s syscall.Signal) error {
 
 // status reaps the command, which has ended, and returns its exit status as a shell tells it.
 func (k *child) status() int {
+	k.guard.end()    // while the group's number is still its own
 	_ = k.cmd.Wait() // it says again what the state says
 	state := k.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if state.Signaled() {

@@ -27,6 +27,7 @@ func runProcess() int {
 		stdin:  os.Stdin,
 		stdout: os.Stdout,
 		stderr: os.Stderr,
+		self:   "/proc/self/exe", // also when another file has taken its place
 		notify: signal.Notify,
 	})
 }

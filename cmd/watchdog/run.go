@@ -24,6 +24,7 @@ type command struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+	self   string // the path by which this program is started again; empty: it is not to be
 
 	// notify is signal.Notify, for a subcommand that passes signals on. The context ends at the first SIGTERM
 	// or SIGINT all the same: such a subcommand subscribes before it starts anything, works under

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -78,6 +79,37 @@ func TestHoldDies(t *testing.T) {
 	program.Eventually(t, "the job is recovered", func() bool { return d.Status(t, job) == "queued 1" })
 }
 
+// TestHoldDiesWithItsGroup kills hold and all of its own process group: what the command has started dies too, before
+// it could work on beside the next finalizer.
+func TestHoldDiesWithItsGroup(t *testing.T) {
+	t.Parallel()
+	w, d := served(t, nil)
+	d.Finished(t, job, guarded)
+	p := holding(t, w.Socket, "sh -c 'echo ready $$; exec sleep 300' & wait")
+	grandchild := regexp.MustCompile(`ready (\d+)`).FindStringSubmatch(p.Output())
+	require.NotNil(t, grandchild, p.Output())
+	left, err := strconv.Atoi(grandchild[1])
+	require.NoError(t, err)
+	defer func() { _ = syscall.Kill(left, syscall.SIGKILL) }()
+
+	require.NoError(t, syscall.Kill(-p.PID, syscall.SIGKILL))
+	p.Wait(t, program.Patience)
+	program.Eventually(t, "what the command has started is dead", func() bool { return !alive(grandchild[1]) })
+	program.Eventually(t, "the job is recovered", func() bool { return d.Status(t, job) == "queued 1" })
+}
+
+// What a command leaves running when it ends by itself is left alone: the guard has gone before.
+func TestHoldLeavesWhatTheCommandLeft(t *testing.T) {
+	t.Parallel()
+	status, stdout, _ := ran(t, filepath.Join(program.Folder(t), "none"), hold("sh", "-c", "sleep 300 >/dev/null 2>&1 & echo $!")...)
+	assert.Equal(t, 0, status)
+	left := strings.TrimSpace(stdout)
+	assert.True(t, alive(left))
+	pid, err := strconv.Atoi(left)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+}
+
 // alive reports whether a process runs: one that is dead may wait as a zombie for a parent that is not ours.
 func alive(pid string) bool {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
@@ -129,7 +161,7 @@ func TestHoldUnderNohup(t *testing.T) {
 	assert.Equal(t, 4, p.Wait(t, program.Patience))
 }
 
-// child is the only child of a process.
+// child is the only child of hold but for its guard.
 func child(t *testing.T, pid int) int {
 	t.Helper()
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
@@ -140,6 +172,10 @@ func child(t *testing.T, pid int) int {
 		require.NoError(t, err)
 		children = append(children, strings.Fields(string(list))...)
 	}
+	children = slices.DeleteFunc(children, func(pid string) bool {
+		line, err := os.ReadFile("/proc/" + pid + "/cmdline")
+		return err == nil && strings.HasSuffix(string(line), "\x00guard\x00")
+	})
 	require.Len(t, children, 1)
 	only, err := strconv.Atoi(children[0])
 	require.NoError(t, err)
