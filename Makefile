@@ -2,14 +2,20 @@
 # test    what a change must pass: installs what the tests need, checks the source, runs the tests
 # test-all  the tests with those that take long: soaks, long fuzzing, millions of rows
 # test-kubernetes  the manifests against Kubernetes' own types and schemas: two minutes the first time
+# release  archives for linux amd64 and arm64, and their checksums, in dist
+# image   the container image, by docker or another BUILDER (podman, buildah)
 # demo    the incident, happening and not happening
 # lint, deps, bench, fuzz, clean
 
 GO ?= go
 GOTESTFLAGS ?=
 FUZZTIME ?= 30s
+BUILDER ?= docker
+IMAGE ?= ghcr.io/finalizer-watchdog/watchdog
+VERSION ?= $(shell git describe --tags --always --dirty)
+COMMIT ?= $(shell git rev-parse HEAD)
 
-.PHONY: build test test-all test-kubernetes demo lint deps bench fuzz clean
+.PHONY: build test test-all test-kubernetes release image demo lint deps bench fuzz clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/watchdog ./cmd/watchdog
@@ -32,6 +38,12 @@ test-kubernetes: export CGO_ENABLED = 0
 test-kubernetes:
 	cd tests/kubernetes && $(GO) vet . && $(GO) test -vet=off -count=1 $(GOTESTFLAGS) .
 
+release:
+	VERSION=$(VERSION) COMMIT=$(COMMIT) ./scripts/release.sh dist
+
+image:
+	$(BUILDER) build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --tag $(IMAGE):$(VERSION) .
+
 demo:
 	$(GO) run ./cmd/watchdog demo
 
@@ -48,4 +60,4 @@ fuzz:
 	./scripts/fuzz.sh $(FUZZTIME)
 
 clean:
-	rm -rf bin
+	rm -rf bin dist

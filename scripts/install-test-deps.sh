@@ -19,6 +19,7 @@ missing() {
     command -v python3 >/dev/null || echo python3
     command -v promtool >/dev/null || echo prometheus
     [ -z "${WATCHDOG_TEST_ALL:-}" ] || command -v buildah >/dev/null || echo buildah # builds the image
+    [ -z "${WATCHDOG_TEST_ALL:-}" ] || command -v systemd-analyze >/dev/null || echo systemd # reads its unit
     command -v curl >/dev/null || echo curl # for the commands of the runbooks
     command -v jq >/dev/null || echo jq
     command -v npm >/dev/null || echo npm # for the types of Grafana and of the Node client, in make test-all
