@@ -18,6 +18,7 @@ type Container struct {
 	Groups  []int    // those that it has beside it
 	Command []string // the first is a path inside
 	Env     []string
+	Cgroups []string // folders of the groups that it runs in
 }
 
 // Mount is what is seen at a place inside.

@@ -28,6 +28,11 @@ func enter(told string) error {
 	if err := json.Unmarshal([]byte(told), &c); err != nil {
 		return err
 	}
+	for _, group := range c.Cgroups {
+		if err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0); err != nil {
+			return fmt.Errorf("join a cgroup: %w", err)
+		}
+	}
 	if err := c.mount(); err != nil {
 		return err
 	}

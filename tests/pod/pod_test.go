@@ -57,8 +57,6 @@ func memory(t *testing.T) string {
 	return folder
 }
 
-func (p *pod) socket() string { return filepath.Join(p.shared, "heartbeat.sock") }
-
 // mounts are the container's, as it has them in its manifest.
 func (p *pod) mounts(s sidecar) []container.Mount {
 	var all []container.Mount
@@ -68,8 +66,9 @@ func (p *pod) mounts(s sidecar) []container.Mount {
 	return all
 }
 
-// launch starts the watchdog in a container of its own, whose root has nothing but the program.
-func (p *pod) launch(t *testing.T) *program.Watchdog {
+// serve starts the watchdog in a container of its own, whose root has nothing but the program, and waits until the
+// startup probe succeeds.
+func (p *pod) serve(t *testing.T, cgroups ...string) *program.Watchdog {
 	t.Helper()
 	s := p.manifest.InitContainers[0]
 	var places []string
@@ -89,16 +88,11 @@ func (p *pod) launch(t *testing.T) *program.Watchdog {
 		Groups:  []int{p.manifest.Security.FSGroup},
 		Command: append([]string{"/watchdog"}, s.Args...),
 		Env:     env,
+		Cgroups: cgroups,
 	}
-	return &program.Watchdog{Process: program.Start(t, c.Cmd(t)), Socket: p.socket()}
-}
-
-// serve is launch, and waits until the startup probe would succeed.
-func (p *pod) serve(t *testing.T) *program.Watchdog {
-	t.Helper()
-	w := p.launch(t)
+	w := &program.Watchdog{Process: program.Start(t, c.Cmd(t)), Socket: filepath.Join(p.shared, "heartbeat.sock")}
 	w.Await(t)
-	w.Get(t, p.manifest.InitContainers[0].Startup.HTTP.Path)
+	w.Get(t, s.Startup.HTTP.Path)
 	return w
 }
 
