@@ -14,7 +14,7 @@ import (
 // TestEveryManifest holds what is applied to a cluster against schemas and types.
 func TestEveryManifest(t *testing.T) {
 	valid := conforms(t)
-	for _, folder := range []string{example, "testdata/existing"} {
+	for _, folder := range []string{example, "testdata/existing", "testdata/older"} {
 		for _, o := range build(t, folder) {
 			assert.NoError(t, valid(o.yaml), "%s %s", o.kind, o.name)
 			assert.NoError(t, decode(o.yaml, typed(t, o.kind)), "%s %s", o.kind, o.name)

@@ -1,6 +1,8 @@
 package kubernetes
 
 import (
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,6 +113,25 @@ func TestComponentOnAPodThatExists(t *testing.T) {
 	neighbour := find[appsv1.Deployment](t, objects, "Deployment", "web")
 	assert.Empty(t, neighbour.Spec.Template.Spec.InitContainers)
 	assert.Equal(t, int32(3), *neighbour.Spec.Replicas)
+}
+
+// TestOlderClusters: the patch for those that know no sidecars makes the watchdog a container like any other.
+func TestOlderClusters(t *testing.T) {
+	pod := find[appsv1.Deployment](t, build(t, "testdata/older"), "Deployment", "orchestrator").Spec.Template.Spec
+	assert.Empty(t, pod.InitContainers)
+	assert.Equal(t, []string{"watchdog", "orchestrator"}, names(pod.Containers))
+	assert.Nil(t, pod.Containers[0].RestartPolicy)
+	assert.Equal(t, []string{"serve"}, pod.Containers[0].Args)
+
+	patch, err := os.ReadFile("testdata/older/kustomization.yaml")
+	require.NoError(t, err)
+	documented, err := os.ReadFile("../../docs/kubernetes.md")
+	require.NoError(t, err)
+	_, lines, found := strings.Cut(string(patch), "patch: |-\n")
+	require.True(t, found)
+	for line := range strings.Lines(lines) {
+		assert.Contains(t, string(documented), line)
+	}
 }
 
 func names(containers []corev1.Container) []string {
