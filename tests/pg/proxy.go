@@ -18,6 +18,8 @@ type Proxy struct {
 	silent   bool
 	closed   bool
 	delay    time.Duration
+	cutAt    []byte
+	cutWhen  Moment
 	conns    map[net.Conn]bool
 }
 
@@ -85,19 +87,41 @@ func (p *Proxy) serve(client net.Conn) {
 	}
 	p.set(func() { p.conns[client], p.conns[server] = true, true })
 	var both sync.WaitGroup
-	both.Go(func() { p.forward(server, client) })
-	both.Go(func() { p.forward(client, server) })
+	cut := make(chan struct{}, 1) // the server's next answer is not to be passed on
+	both.Go(func() {
+		p.forward(server, client, func(packet []byte) bool {
+			when, now := p.cuts(packet)
+			if now && when == After {
+				cut <- struct{}{}
+			}
+			return now && when == Before
+		})
+	})
+	both.Go(func() {
+		p.forward(client, server, func([]byte) bool {
+			select {
+			case <-cut:
+				return true
+			default:
+				return false
+			}
+		})
+	})
 	both.Wait()
 	p.set(func() { delete(p.conns, client); delete(p.conns, server) })
 }
 
-// forward copies one direction and closes both ends when it is over, unless the proxy is silent: a black hole
+// forward copies one direction, until a packet is one to be cut at, and closes both ends when it is over, unless the proxy is silent: a black hole
 // tells nobody that the other side hung up.
-func (p *Proxy) forward(to, from net.Conn) {
+func (p *Proxy) forward(to, from net.Conn, cut func(packet []byte) bool) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
 		time.Sleep(p.wait())
+		if n > 0 && cut(buffer[:n]) {
+			p.sever(to, from)
+			return
+		}
 		if n > 0 {
 			_, _ = to.Write(buffer[:n])
 		}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -116,6 +117,21 @@ func (s *Server) Restart() error {
 // Stop ends the server at once, as a crash would: its clients' connections break, its data stays.
 func (s *Server) Stop() {
 	s.process.stop(syscall.SIGQUIT)
+}
+
+// Signal sends a signal to all processes of the server.
+func (s *Server) Signal(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	pid := s.process.cmd.Process.Pid
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
+	if err != nil {
+		t.Fatalf("list the server's processes: %v", err)
+	}
+	for _, word := range append(strings.Fields(string(children)), strconv.Itoa(pid)) {
+		if child, err := strconv.Atoi(word); err == nil {
+			_ = syscall.Kill(child, signal) // it may have ended meanwhile
+		}
+	}
 }
 
 func (s *Server) remove() {

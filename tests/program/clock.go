@@ -28,6 +28,9 @@ func NewClock(t testing.TB) *Clock {
 	return c
 }
 
+// Path is the file that says by how many seconds the clock is ahead, for processes that look themselves.
+func (c *Clock) Path() string { return c.file }
+
 // Step sets the clock to so much ahead of the true time, in whole seconds.
 func (c *Clock) Step(t testing.TB, by time.Duration) {
 	t.Helper()

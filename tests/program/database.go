@@ -37,7 +37,13 @@ func OnBoth(t *testing.T, test func(t *testing.T, d *Database)) {
 // OnSQLite makes a database file in WAL mode.
 func OnSQLite(t testing.TB) *Database {
 	t.Helper()
-	path := filepath.Join(Folder(t), "orchestrator.db")
+	return OnSQLiteIn(t, Folder(t))
+}
+
+// OnSQLiteIn is OnSQLite, in a folder that there is.
+func OnSQLiteIn(t testing.TB, folder string) *Database {
+	t.Helper()
+	path := filepath.Join(folder, "orchestrator.db")
 	db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)")
 	if err != nil {
 		t.Fatalf("open a database: %v", err)
@@ -81,6 +87,18 @@ func (d *Database) Exec(t testing.TB, statements ...string) {
 	if err := tx.Commit(); err != nil {
 		t.Fatalf("commit: %v", err)
 	}
+}
+
+// Try runs one statement, which may fail.
+func (d *Database) Try(statement string) error {
+	_, err := d.db.Exec(statement)
+	return err
+}
+
+// Count is the number that a query gives. The database may be away.
+func (d *Database) Count(query string) (n int, err error) {
+	err = d.db.QueryRow(query).Scan(&n)
+	return n, err
 }
 
 // Text is the one value that a query gives, as text; empty for NULL.
