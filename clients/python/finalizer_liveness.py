@@ -932,20 +932,32 @@ class _Link:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._lock.release()
+        self._release()
 
     def do(self, work: Callable[[], object], limit: Optional[float] = None) -> None:
         """Do work under the lock, or leave it to whoever has the lock next, where it is not to be had in time. Who has
         it may be the caller itself, interrupted by a signal or by the garbage collector."""
         if not self._lock.acquire(timeout=self.settings.timeout if limit is None else limit):
             self._left.append(work)
-            self.bell.ring()
+            self._take_up()
             return
         try:
             self._catch_up()
             work()
         finally:
-            self._lock.release()
+            self._release()
+
+    def _release(self) -> None:
+        self._lock.release()
+        self._take_up()
+
+    def _take_up(self) -> None:
+        """Do what was left, unless another has the lock, who will do it then."""
+        while self._left and self._lock.acquire(False):
+            try:
+                self._catch_up()
+            finally:
+                self._lock.release()
 
     def _catch_up(self) -> None:
         while self._left:

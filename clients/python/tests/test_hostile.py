@@ -57,6 +57,12 @@ class Hostile(unittest.TestCase):
         harness.until(lambda: third[0].check().state == OK)
         self.assertTrue(client.is_owned(3))
 
+    def test_a_first_mark_of_a_busy_client_needs_no_second_call(self):
+        _, client = self.served(BOUND)
+        with client._link:
+            o = client.own(1, run=2)
+        harness.until(lambda: o.granted)
+
     def test_calls_of_a_signal_handler_within_calls(self):
         script, client = self.served(BOUND, mark=[{"ok": True, "token": t} for t in range(1, 100000)])
         calls = 0
