@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -27,8 +24,8 @@ func TestFootprint(t *testing.T) {
 	}
 	d := program.OnPostgres(t, pg.New(t))
 	w := program.Serve(t, program.For(t, d.URL).With(program.Settings{"REAPER_INTERVAL": "5s"}))
-	before := resident(t, w.PID)
-	used := cpuOver(t, w.PID, idle)
+	before := w.Resident(t)
+	used := cpuOver(t, w.Process, idle)
 	t.Logf("idle: %.1f MiB resident, %.2f %% of one CPU over %v", before, 100*used.Seconds()/idle.Seconds(), idle)
 	assert.Less(t, used, idle/10)
 
@@ -40,9 +37,9 @@ func TestFootprint(t *testing.T) {
 		`ANALYZE jobs, agent_runs`)
 	markAll(t, w.Socket, owned)
 	assert.InDelta(t, owned, w.Metric(t, "finalizer_owned"), 0)
-	program.Eventually(t, "all are confirmed", func() bool { return cpuOver(t, w.PID, 500*time.Millisecond) < 50*time.Millisecond })
-	with := resident(t, w.PID)
-	used = cpuOver(t, w.PID, busy)
+	program.Eventually(t, "all are confirmed", func() bool { return cpuOver(t, w.Process, 500*time.Millisecond) < 50*time.Millisecond })
+	with := w.Resident(t)
+	used = cpuOver(t, w.Process, busy)
 	t.Logf("%d ownerships in one session: %.1f MiB resident, %.0f bytes each, %.2f %% of one CPU over %v",
 		owned, with, (with-before)*(1<<20)/float64(owned), 100*used.Seconds()/busy.Seconds(), busy)
 	assert.InDelta(t, owned, w.Metric(t, "finalizer_owned"), 0, "none was lost meanwhile")
@@ -71,39 +68,10 @@ func markAll(t *testing.T, socket string, n int) {
 	}
 }
 
-// resident is a process's resident memory, in MiB.
-func resident(t *testing.T, pid int) float64 {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	require.NoError(t, err)
-	_, rest, found := strings.Cut(string(text), "VmRSS:")
-	require.True(t, found)
-	kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-	require.NoError(t, err)
-	return kib / 1024
-}
-
 // cpuOver is the CPU time that a process takes while nobody asks anything of it.
-func cpuOver(t *testing.T, pid int, span time.Duration) time.Duration {
+func cpuOver(t *testing.T, p *program.Process, span time.Duration) time.Duration {
 	t.Helper()
-	before := cpu(t, pid)
+	before := p.CPU(t)
 	<-time.After(span)
-	return cpu(t, pid) - before
-}
-
-// cpu is the CPU time that a process has taken, in the kernel's ticks of 10 ms.
-func cpu(t *testing.T, pid int) time.Duration {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	require.NoError(t, err)
-	_, rest, found := strings.Cut(string(text), ") ")
-	require.True(t, found)
-	fields := strings.Fields(rest)
-	ticks := 0
-	for _, field := range fields[11:13] { // utime and stime
-		n, err := strconv.Atoi(field)
-		require.NoError(t, err)
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond
+	return p.CPU(t) - before
 }

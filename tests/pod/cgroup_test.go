@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -65,16 +64,11 @@ func amount(t *testing.T, text, suffix string, unit int64) int64 {
 // mebibytes is what a file of the group tells.
 func mebibytes(t *testing.T, file string) float64 {
 	t.Helper()
-	return float64(number(t, file)) / (1 << 20)
-}
-
-func number(t *testing.T, file string) int64 {
-	t.Helper()
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	bytes, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 	require.NoError(t, err)
-	return n
+	return float64(bytes) / (1 << 20)
 }
 
 // throttled is how often the group was made to wait for its share of the CPU.
@@ -91,20 +85,4 @@ func (g cgroup) throttled(t *testing.T) int64 {
 	}
 	t.Fatalf("no nr_throttled:\n%s", text)
 	return 0
-}
-
-// cpu is the CPU time that a process has taken, in the kernel's ticks of 10 ms.
-func cpu(t *testing.T, pid int) time.Duration {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	require.NoError(t, err)
-	_, rest, found := strings.Cut(string(text), ") ")
-	require.True(t, found)
-	var ticks int64
-	for _, field := range strings.Fields(rest)[11:13] { // utime and stime
-		n, err := strconv.ParseInt(field, 10, 64)
-		require.NoError(t, err)
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond
 }

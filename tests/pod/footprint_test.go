@@ -39,11 +39,11 @@ func TestFootprint(t *testing.T) {
 	defer table.Flush()
 	fmt.Fprintf(table, "limits: %s, %s CPU\tresident\tof the group\tat most\tCPU\tthrottled\t\n", limits.Memory, limits.CPU)
 	look := func(what string, span time.Duration) {
-		used, waited := cpu(t, w.PID), group.throttled(t)
+		used, waited := w.CPU(t), group.throttled(t)
 		watch(t, w, span)
-		fmt.Fprintf(table, "%s\t%.0f MiB\t%.0f MiB\t%.0f MiB\t%.1f %%\t%d times\t\n", what, resident(t, w.PID),
+		fmt.Fprintf(table, "%s\t%.0f MiB\t%.0f MiB\t%.0f MiB\t%.1f %%\t%d times\t\n", what, w.Resident(t),
 			mebibytes(t, group.usage), mebibytes(t, group.peak),
-			100*(cpu(t, w.PID)-used).Seconds()/span.Seconds(), group.throttled(t)-waited)
+			100*(w.CPU(t)-used).Seconds()/span.Seconds(), group.throttled(t)-waited)
 	}
 	look("idle", 30*time.Second)
 
@@ -128,17 +128,4 @@ func watch(t *testing.T, w *program.Watchdog, span time.Duration) {
 		case <-ticker.C:
 		}
 	}
-}
-
-// resident is a process's resident memory, in MiB.
-func resident(t *testing.T, pid int) float64 {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	require.NoError(t, err)
-	var kib float64
-	_, rest, found := strings.Cut(string(text), "VmRSS:")
-	require.True(t, found)
-	_, err = fmt.Sscan(rest, &kib)
-	require.NoError(t, err)
-	return kib / 1024
 }
