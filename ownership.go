@@ -38,7 +38,8 @@ type Owner struct {
 	Key   string
 	Role  Role
 	Stage string // what the client said; the job's row has the word
-	// Guarded is latched once the job's row was seen in a guarded stage under this ownership.
+	// Guarded is latched once the job's row was seen in a guarded stage under this ownership. Whoever resumed it
+	// after a restart is believed about the stage at which it began.
 	Guarded bool
 	// Confirmed reports that the database was seen to hold the job open under this run.
 	Confirmed bool

@@ -133,6 +133,7 @@ func TestLostConnectionIsResumedAtOnce(t *testing.T) {
 			r := l.expect(protocol.OpMark)
 			resumed[r.Token] = true
 			assert.Equal(t, "t-7", r.Key)
+			assert.Equal(t, "deploy-staging", r.Stage, "a watchdog that was restarted takes our word for it")
 			l.reply(r, `"ok":true,"token":`+map[uint64]string{42: "42", 43: "43"}[r.Token])
 		}
 		assert.Equal(t, map[uint64]bool{42: true, 43: true}, resumed)

@@ -38,5 +38,6 @@
 //   - The database does not answer: marks and beats go on; a check that has to ask it is unavailable.
 //   - The state file cannot be written: a check is unavailable; a mark too, once the reserved tokens end.
 //   - The watchdog itself was stopped or starved: every lease starts afresh before any is judged.
-//   - The watchdog died: tokens are resumed provisionally, holds are read back from the state file.
+//   - The watchdog died: tokens are resumed provisionally, on the stages that their owners tell; holds are read back
+//     from the state file.
 package liveness

@@ -187,7 +187,8 @@ func (r *Registry) grant(s *Session, at time.Duration, req *protocol.Request, to
 	}
 	e := r.entry(watchdog.JobID(req.Job))
 	o := &ownership{entry: e, session: s, run: watchdog.RunID(req.Run), key: req.Key,
-		role: watchdog.Role(req.Role), task: req.Task, stage: req.Stage, token: token, markedAt: at}
+		role: watchdog.Role(req.Role), task: req.Task, stage: req.Stage, token: token, markedAt: at,
+		guarded: resumed && r.mayGuard(req.Stage)}
 	e.slots[slot(o.role)] = o
 	e.newest[slot(o.role)] = given{token, s.peer.UID}
 	r.tokens[token] = o
@@ -202,6 +203,11 @@ func (r *Registry) grant(s *Session, at time.Duration, req *protocol.Request, to
 	}
 	return protocol.Reply{Token: token}, "granted"
 }
+
+// mayGuard reports whether an ownership that is resumed may have been seen in a guarded stage before the watchdog
+// was started: its finalizer may have moved the task on since, and then no row tells. The client's word is taken for
+// it, its silence too: this errs towards leaving a job alone, until the backstop.
+func (r *Registry) mayGuard(stage string) bool { return stage == "" || r.cfg.Rules.Guards(stage) }
 
 // move hangs the ownership on another session: the token is good there from now on, and only there.
 func (r *Registry) move(o *ownership, to *Session) {

@@ -128,7 +128,7 @@ type ownership struct {
 
 	markedAt  time.Duration
 	known     bool          // its job's row was seen open under its run
-	guarded   bool          // its job's row was seen in a guarded stage
+	guarded   bool          // its job's row was seen in a guarded stage, or may have been: see mayGuard
 	confirmed bool          // the database holds the job open under its run
 	askedAt   time.Duration // when its first check asked the database
 	noHold    time.Duration // its job's backstop: no hold is given from there on; 0: not known

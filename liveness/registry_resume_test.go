@@ -109,6 +109,29 @@ func TestTheFirstCheckUnderAResumedTokenAsksTheDatabase(t *testing.T) {
 	assert.Equal(t, "revoked closed", code(a.check("1914", 42)))
 }
 
+// TestTheGuardOutlivesTheWatchdog is about a finalizer that has moved its task on when the watchdog is started anew: no
+// row tells any more that it began in a guarded stage.
+func TestTheGuardOutlivesTheWatchdog(t *testing.T) {
+	for told, guarded := range map[string]bool{"deploy-staging": true, "": true, "review": false} {
+		w := newWorld(t)
+		a := w.connect(1000)
+		mark := protocol.Request{Job: "1914", Run: "2207", Stage: told}
+		granted, _ := a.ask(mark)
+		moved := w.row("1914", "2207")
+		moved.Stage = "deploy"
+		look := func() *watchdog.Owner { return w.Look(w.instant(), []watchdog.Job{moved})[0].Owner }
+		require.False(t, look().Guarded, "the row has the word: %q", told)
+		w.observed("1914", "2207")
+		require.True(t, look().Guarded, "latched")
+
+		w.Registry = w.registry(1<<20, 1<<21)
+		mark.Token = granted.Token
+		resumed, _ := w.connect(1000).ask(mark)
+		require.Nil(t, resumed.Err)
+		assert.Equal(t, guarded, look().Guarded, "told %q", told)
+	}
+}
+
 // TestATokenThatNobodyKnowsTakesNoHold is about a newer token that is named after a restart while the holder of an
 // older one is back already.
 func TestATokenThatNobodyKnowsTakesNoHold(t *testing.T) {

@@ -201,11 +201,11 @@ async function lossy(t, most, answers) {
 
 test('a lost session is resumed under its token', async (t) => {
   const { fake, scripts } = await lossy(t, 3, () => ({}));
-  const o = await client(t, fake.socket).own(1, { run: 2, key: 'k' });
+  const o = await client(t, fake.socket).own(1, { run: 2, key: 'k', stage: 'deploy-staging' });
   o.step('merge', { budget: 60_000 });
   await until(() => scripts[1]?.asked('step').length, 'the step is told again');
-  const [{ token, job, run, key }] = scripts[1].asked('mark');
-  assert.deepEqual([token, job, run, key], [42, '1', '2', 'k']);
+  const [{ token, job, run, key, stage }] = scripts[1].asked('mark');
+  assert.deepEqual([token, job, run, key, stage], [42, '1', '2', 'k', 'deploy-staging']);
   assert.ok(scripts[1].asked('step')[0].budget_s < 60);
   assert.equal((await o.check({ timeout: 5000 })).state, 'ok');
 });

@@ -138,11 +138,11 @@ class Absence(unittest.TestCase):
         fake = harness.Fake(talk)
         self.addCleanup(fake.close)
         client = self.client(fake.socket)
-        o = client.own(1, run=2, key="k")
+        o = client.own(1, run=2, key="k", stage="deploy-staging")
         o.step("merge", 60)
         harness.until(lambda: len(scripts) == 2 and scripts[1].asked("step"))
         resumed = scripts[1].asked("mark")[0]
-        self.assertEqual((42, "1", "2", "k"), tuple(resumed[k] for k in ("token", "job", "run", "key")))
+        self.assertEqual((42, "1", "2", "k", "deploy-staging"), tuple(resumed[k] for k in ("token", "job", "run", "key", "stage")))
         self.assertLess(scripts[1].asked("step")[0]["budget_s"], 60)
         self.assertEqual(OK, o.check().state)
 
