@@ -638,18 +638,19 @@ class _Dialogue:
         o._gone.tell()
 
     def _take(self, o: Ownership, why: str) -> None:
-        """End an ownership that is another's by now, and tell everyone who waits."""
+        """End an ownership that is another's by now, and tell everyone who waits: last those who wait for the mark, and
+        look then whether it was revoked."""
         if o._phase == _OVER:
             return
         self.book.refuse(o)
+        if not o._clearing:
+            o._phase, o._why = _OVER, why
+            o.revoked.set()
+            for call in o._on_revoked:
+                call()
+            self._answer_all(o, Answer(REVOKED, why))
+            self.note(logging.WARNING, "job %s was revoked from this process: %s" % (o.job, why))
         self._drop(o, why)
-        if o._clearing:
-            return
-        self._answer_all(o, Answer(REVOKED, why))
-        o.revoked.set()
-        for call in o._on_revoked:
-            call()
-        self.note(logging.WARNING, "job %s was revoked from this process: %s" % (o.job, why))
 
     def _refuse(self, o: Ownership, why: str) -> None:
         """Take in that the mark was refused for good, for no fault of another."""

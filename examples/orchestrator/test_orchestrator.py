@@ -215,7 +215,7 @@ class World(unittest.TestCase):
         self.becomes(("done", 2, "deploy", 2))
 
     def test_both_are_killed_and_the_orchestrator_is_back_first(self):
-        self.begin(WATCHDOG_CHECK_HOLD="100ms")  # so that no hold of the first is left, which would keep the second away
+        self.begin(WATCHDOG_CHECK_HOLD="500ms")  # so that no hold of the first is left, which would keep the second away
         self.store.submit("ORCH-111", "deploy-staging")
         o = self.orchestrator(retest=60)
         self.owned(o)

@@ -5,8 +5,10 @@ import os
 import threading
 import time
 import unittest
+import unittest.mock
 
-import harness
+import harness  # first: it says where the client is
+import finalizer_liveness
 from finalizer_liveness import OK, REVOKED, UNKNOWN, Client
 
 
@@ -94,6 +96,19 @@ class Calls(unittest.TestCase):
     def test_a_hold_that_ran_out_on_the_way_is_none(self):
         _, client = self.served(check=[{"ok": True, "hold_s": 1e-9}])
         self.assertEqual(UNKNOWN, client.own(1, run=2).check().state)
+
+    def test_who_was_refused_knows_it_when_mark_returns(self):
+        """However long the client's thread takes after it has told the caller that the mark was answered."""
+        tell = finalizer_liveness._Waiter.tell
+
+        def slowly(waiter, answer=None):
+            tell(waiter, answer)
+            time.sleep(0.05)
+
+        _, client = self.served(mark=[{"ok": False, "error": "owned", "owner": {"name": "b"}}])
+        with unittest.mock.patch.object(finalizer_liveness._Waiter, "tell", slowly):
+            o = client.mark(1, run=2)
+            self.assertEqual((True, "owned", "b"), (o.revoked.is_set(), o.reason, o.owner))
 
     def test_an_event_revokes(self):
         event = {"event": "revoked", "job": "1", "token": 42, "reason": "backstop"}
