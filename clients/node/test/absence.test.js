@@ -233,20 +233,20 @@ test('what is owned is resumed in the order of its tokens, and nothing of what i
   const marks = [3, 1, 2].map((token) => ({ ok: true, token }));
   const scripts = [
     new Script({ mark: marks, clear: [null] }),
-    new Script({ mark: [1, 2].map((token) => ({ ok: true, token })) }),
+    new Script({ mark: [2, 3].map((token) => ({ ok: true, token })) }),
   ];
   const fake = await Fake.serve(t, (conn) => scripts[fake.connections - 1].serve(conn));
   const liveness = client(t, fake.socket);
   const owned = await Promise.all(['a', 'b', 'c'].map((job) => liveness.own(job, { run: 1 })));
   await until(() => owned.every((o) => o.granted), 'all are granted');
-  await owned[0].clear();
+  await owned[1].clear();
   fake.hangUp();
   await until(() => scripts[1].asked('mark').length === 2, 'the others are resumed');
   assert.deepEqual(
     scripts[1].asked('mark').map((r) => [r.job, r.token]),
     [
-      ['b', 1],
       ['c', 2],
+      ['a', 3],
     ],
   );
 });

@@ -82,6 +82,7 @@ test('processes', { concurrency: true }, async (t) => {
       quiet(fake, 'await f.own(1, { run: 2 }, () => process.exit(0));'),
       quiet(fake, 'await f.mark(1, { run: 2 }); process.on("exit", () => { f.clear(1); f.mark(3, { run: 1 }); });'),
       quiet(fake, 'await f.mark(1, { run: 2 }); process.once("beforeExit", () => f.clear(1));'),
+      quiet(hanging, 'await f.mark(1, { run: 2 }); if (process.getActiveResourcesInfo().includes("Timeout")) throw 0;'),
       // Who waits for an answer is kept alive until it is there.
       quiet(
         hanging,

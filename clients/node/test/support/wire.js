@@ -1,33 +1,45 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { createInterface } from 'node:readline';
 
-import { encode, parse } from '../../src/wire.js';
-import { PATIENT } from './time.js';
+import { encode, Lines, parse } from '../../src/wire.js';
+import { PATIENT, sleep } from './time.js';
+
+const PIECE = 64 << 10;
 
 /** A connection that is spoken on by hand, with the client's own coding of lines. */
 export class Wire {
   #socket;
-  #lines;
+  #heard = [];
+  #ended = false;
 
   static async connect(path) {
     const wire = new Wire();
-    wire.#socket = connect({ path });
-    await once(wire.#socket, 'connect');
-    wire.#socket.on('error', () => {});
-    wire.#lines = createInterface({ input: wire.#socket, crlfDelay: Infinity })[Symbol.asyncIterator]();
-    wire.#socket.setTimeout(PATIENT, () => wire.#socket.destroy());
+    const socket = connect({ path });
+    await once(socket, 'connect');
+    const lines = new Lines();
+    socket.on('data', (chunk) => wire.#heard.push(...lines.add(chunk)));
+    socket.on('error', () => {}); // it may hang up before it has read all
+    socket.on('close', () => (wire.#ended = true));
+    socket.setTimeout(PATIENT, () => socket.destroy());
+    wire.#socket = socket;
     return wire;
   }
 
-  write(data) {
-    this.#socket.write(data);
+  /** Writes piece by piece, until all is said or it is answered: to write to one who hung up loses the answer. */
+  async write(data) {
+    const bytes = Buffer.from(data);
+    for (let at = 0; at < bytes.length && (at === 0 || (this.#heard.length === 0 && !this.#ended)); at += PIECE) {
+      this.#socket.write(bytes.subarray(at, at + PIECE));
+      if (bytes.length > PIECE) await sleep(1);
+    }
   }
 
   /** The next line of the watchdog; undefined once it has hung up. */
   async hear() {
-    const { value } = await this.#lines.next();
-    return value === undefined ? undefined : parse(value);
+    while (this.#heard.length === 0 && !this.#ended) {
+      await Promise.race([once(this.#socket, 'data'), once(this.#socket, 'close')]).catch(() => {});
+    }
+    return this.#heard.length === 0 ? undefined : parse(this.#heard.shift());
   }
 
   ask(request) {
