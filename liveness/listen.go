@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"net"
 	"os"
@@ -48,7 +49,7 @@ func (s *Socket) bind(ctx context.Context) error {
 	if err := vacant(ctx, s.path); err != nil {
 		return err
 	}
-	born := s.path + ".new"
+	born := bornAt(s.path)
 	if err := os.Remove(born); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("listen on %s: %w", s.path, err)
 	}
@@ -63,8 +64,16 @@ func (s *Socket) bind(ctx context.Context) error {
 	return nil
 }
 
+// bornAt is the path at which the socket is made: it has a short name, since even the socket's own would be too long
+// behind that of the folder's descriptor, and one of its own, since the folder may have several.
+func bornAt(path string) string {
+	name := fnv.New32a()
+	_, _ = name.Write([]byte(filepath.Base(path)))
+	return filepath.Join(filepath.Dir(path), fmt.Sprintf(".%08x", name.Sum32()))
+}
+
 // bear makes the socket, with a file that nobody may use. It is named by way of the folder's descriptor: the
-// name of a socket is short, and this one is longer than the path.
+// name of a socket is short, and the path may leave no room for another.
 func bear(ctx context.Context, path string) (*net.UnixListener, error) {
 	folder, err := os.Open(filepath.Dir(path))
 	if err != nil {

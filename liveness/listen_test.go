@@ -65,7 +65,7 @@ func TestListenReplacesAStaleSocket(t *testing.T) {
 	require.NoError(t, err)
 	l.SetUnlinkOnClose(false)
 	require.NoError(t, l.Close()) // as a watchdog leaves it that was killed
-	require.NoError(t, os.WriteFile(path+".new", nil, 0o600))
+	require.NoError(t, os.WriteFile(bornAt(path), nil, 0o600))
 
 	s, err := Listen(t.Context(), path, 0o600)
 	require.NoError(t, err)
@@ -73,9 +73,10 @@ func TestListenReplacesAStaleSocket(t *testing.T) {
 	require.NoError(t, err)
 	conn.Close()
 	require.NoError(t, s.Close())
-	left, err := filepath.Glob(path + "*")
+	left, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
-	assert.Equal(t, []string{path + ".lock"}, left)
+	require.Len(t, left, 1)
+	assert.Equal(t, "s.lock", left[0].Name())
 	s, err = Listen(t.Context(), path, 0o600)
 	require.NoError(t, err, "the lock is let go")
 	require.NoError(t, s.Close())
@@ -138,14 +139,15 @@ func TestTheLongestPath(t *testing.T) {
 	dir := folder(t)
 	deep := filepath.Join(dir, strings.Repeat("d", 107-len(dir)-len("//s")))
 	require.NoError(t, os.Mkdir(deep, 0o700))
-	path := filepath.Join(deep, "s")
-	require.Len(t, path, 107, "as many as the kernel takes")
-	s, err := Listen(t.Context(), path, 0o600)
-	require.NoError(t, err)
-	conn, err := dialUnix(path)
-	require.NoError(t, err)
-	conn.Close()
-	require.NoError(t, s.Close())
+	for _, path := range []string{filepath.Join(deep, "s"), filepath.Join(dir, strings.Repeat("s", 107-len(dir)-len("/")))} {
+		require.Len(t, path, 107, "as many as the kernel takes")
+		s, err := Listen(t.Context(), path, 0o600)
+		require.NoError(t, err)
+		conn, err := dialUnix(path)
+		require.NoError(t, err)
+		conn.Close()
+		require.NoError(t, s.Close())
+	}
 }
 
 func TestTwoSocketsInOneFolder(t *testing.T) {

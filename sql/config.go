@@ -3,6 +3,7 @@ package sql
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -41,20 +42,34 @@ type source struct {
 	server  pq.Config // of postgres
 	path    string    // of sqlite
 	timeout time.Duration
-	hide    []string // what no error may show
+	hide    *strings.Replacer // what no error may show; nil: nothing
 }
 
 // errURL says nothing of what is wrong with it: whatever net/url would quote may be the password's end.
-var errURL = errors.New("parse database url: it is no valid URL " +
-	"(postgres://USER:PASSWORD@HOST:PORT/NAME, special characters percent-encoded, or sqlite:PATH)")
+var errURL = errors.New("must be postgres://USER:PASSWORD@HOST:PORT/NAME, with special characters percent-encoded " +
+	"(%40 for @), or sqlite:PATH")
+
+// CheckURL says, as a rule that it breaks, what is wrong with a database's URL. It connects to nothing.
+func CheckURL(text string) error {
+	_, err := understand(Config{URL: text})
+	return err
+}
 
 func parse(cfg Config) (source, error) {
+	src, err := understand(cfg)
+	if err != nil {
+		return source{}, fmt.Errorf("parse database url: it %w", err)
+	}
+	return src, nil
+}
+
+func understand(cfg Config) (source, error) {
 	src := source{timeout: cmp.Or(cfg.Timeout, defaultTimeout)}
 	switch scheme, rest, _ := strings.Cut(cfg.URL, ":"); scheme {
 	case "sqlite":
 		src.dialect = sqlite
 		src.path = sqlitePath(rest)
-		if src.path == "" {
+		if strings.Trim(src.path, "/") == "" {
 			return source{}, errURL
 		}
 		return src, nil
@@ -75,16 +90,16 @@ func sqlitePath(rest string) string {
 
 func (s *source) parsePostgres(raw string) error {
 	u, err := url.Parse(raw)
-	if err != nil {
+	if err != nil || !plainURL(u) {
 		return errURL
 	}
-	s.hide = secrets(u)
 	s.server, err = pq.NewConfig(raw)
-	if err != nil {
-		return s.fail("parse database url", err)
-	}
-	if password := s.server.Password; password != "" {
-		s.hide = append(s.hide, password)
+	s.hide = secrets(u, s.server.Password)
+	switch {
+	case err != nil && u.User == nil && strings.Contains(raw, "@"): // it may quote what is meant as a password
+		return errURL
+	case err != nil:
+		return fmt.Errorf("must have parameters that can be used: %s", s.masked(strings.TrimPrefix(err.Error(), "pq: ")))
 	}
 	// lib/pq's default is about to change. This is libpq's: the URL means here what it means to the orchestrator.
 	s.server.SSLMode = cmp.Or(s.server.SSLMode, pq.SSLModePrefer)
@@ -97,19 +112,4 @@ func (s *source) parsePostgres(raw string) error {
 	}
 	s.server.Runtime["timezone"] = "UTC"
 	return nil
-}
-
-// secrets are the password's spellings: as it is and as the URL has it.
-func secrets(u *url.URL) []string {
-	var all []string
-	if password, ok := u.User.Password(); ok && password != "" {
-		_, encoded, _ := strings.Cut(u.User.String(), ":")
-		all = append(all, password, encoded)
-	}
-	for _, name := range []string{"password", "sslpassword"} {
-		if value := u.Query().Get(name); value != "" {
-			all = append(all, value, url.QueryEscape(value))
-		}
-	}
-	return all
 }

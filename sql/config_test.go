@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"errors"
 	"net/url"
 	"testing"
 	"time"
@@ -62,6 +63,41 @@ func TestPasswordsAreHidden(t *testing.T) {
 	require.NotContains(t, told, password)
 	require.NotContains(t, told, encoded)
 	require.Contains(t, told, "***")
+}
+
+// A password may be the user's name, a word of the message or a digit of an address: to mask it there would tell it.
+func TestMasksTellNothing(t *testing.T) {
+	const message = `dial 10.1.2.3:5432 of postgres://watchdog@host/jobs: password authentication failed for user "watchdog"`
+	for _, password := range []string{"watchdog", "password", "1", "10.1.2.3", "jobs", "dog"} {
+		src, err := parse(Config{URL: "postgres://watchdog:" + password + "@10.1.2.3:5432/jobs"})
+		require.NoError(t, err)
+		require.Equal(t, "try: "+message, src.fail("try", errors.New(message)).Error(), password)
+		told := src.fail("try", errors.New("of postgres://watchdog:"+password+"@host/jobs, of host=h password="+password)).Error()
+		require.Equal(t, "try: of postgres://watchdog:***@host/jobs, of host=h password=***", told)
+	}
+}
+
+func TestFaultyParametersAreNamed(t *testing.T) {
+	for parameters, want := range map[string]string{
+		"sslmode=bogus":       `must have parameters that can be used: wrong value for "sslmode": "bogus" is not supported; supported values are `,
+		"connect_timeout=abc": `must have parameters that can be used: wrong value for "connect_timeout": `,
+		"sslmode=hunter2":     `must have parameters that can be used: wrong value for "sslmode": "***" is not supported`,
+	} {
+		require.ErrorContains(t, CheckURL("postgres://u:hunter2@h/d?"+parameters), want)
+	}
+}
+
+// What ends a part of a URL may stand in a password that was not encoded: its end is in the path, a parameter's name, its
+// value or the fragment then, which errors show.
+func TestPasswordsThatWereNotEncoded(t *testing.T) {
+	for _, bad := range []string{"1/hunter2", "1?hunter2", "1?sslmode=hunter2", "1#hunter2", "hunter2#1", "hunter2/1", "hunter2?1"} {
+		require.EqualError(t, CheckURL("postgres://u:"+bad+"@h/d"), "must be postgres://USER:PASSWORD@HOST:PORT/NAME, "+
+			"with special characters percent-encoded (%40 for @), or sqlite:PATH", bad)
+	}
+	for _, good := range []string{"postgres://u:a@b@h/d", "postgres:///d?user=u@server&host=h", "postgres://u%40server:p@h/d",
+		"postgres://u:p@h/d?search_path=a&geqo_seed=1&custom.setting=x", "postgres://[::1]:5432/d", "postgres:///d?host=/run/pg"} {
+		require.NoError(t, CheckURL(good), good)
+	}
 }
 
 func TestAPasswordThatTheServerRefusesIsNotTold(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -13,14 +12,17 @@ func (s *source) fail(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	text := err.Error()
-	for _, secret := range s.hide {
-		text = strings.ReplaceAll(text, secret, "***")
-	}
-	if text != err.Error() {
+	if text := s.masked(err.Error()); text != err.Error() {
 		err = errors.New(text)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func (s *source) masked(text string) string {
+	if s.hide == nil {
+		return text
+	}
+	return s.hide.Replace(text)
 }
 
 // failed is fail for a call that had a context: drivers tell its end in their own ways (lib/pq as a cancelled

@@ -60,7 +60,7 @@ func Inspect(ctx context.Context, cfg Config) Report {
 	defer func() { _ = db.Close() }()
 
 	i := &inspection{source: src, db: db}
-	all, err := load(orDefault(cfg.Set), src.dialect, cfg.Dir, db.BindNamed)
+	all, err := load(orDefault(cfg.Set), src.dialect, cfg.Dir, src.bind)
 	for _, fault := range joined(err) {
 		i.fault("", fault.Error(), "see docs/sql.md for the contract")
 	}

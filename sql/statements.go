@@ -23,7 +23,7 @@ type statement struct {
 	origin string   // where it was read, for people
 }
 
-// binder is sqlx's DB.BindNamed: it puts the dialect's placeholders for the named parameters.
+// binder puts the dialect's placeholders for the named parameters.
 type binder func(query string, values any) (string, []any, error)
 
 // args are the values to bind, in order.
@@ -53,6 +53,30 @@ func Schema(set, dialect string) (string, error) {
 	}
 	indexes, err := fs.ReadFile(sets, folder+"/indexes.sql")
 	return string(tables) + string(indexes), err
+}
+
+// Sets are the names of the embedded sets.
+func Sets() []string {
+	folders, err := fs.ReadDir(sets, "sets")
+	if err != nil {
+		panic("the sets are embedded: " + err.Error())
+	}
+	var names []string
+	for _, folder := range folders {
+		names = append(names, folder.Name())
+	}
+	return names
+}
+
+// CheckStatements gives all that is wrong with the statements of the configuration, as far as can be told without the
+// database.
+func CheckStatements(cfg Config) []error {
+	src, err := parse(cfg)
+	if err != nil {
+		return []error{err}
+	}
+	_, err = load(orDefault(cfg.Set), src.dialect, cfg.Dir, src.bind)
+	return joined(err)
 }
 
 // load reads a set's statements and a folder's overrides, and compares each with the contract. All that is
@@ -102,8 +126,8 @@ func embedded(set string, d dialect) (map[string]file, error) {
 func include(text, folder string) (string, error) {
 	lines := strings.SplitAfter(text, "\n")
 	for i, line := range lines {
-		name, ok := strings.CutPrefix(strings.TrimSpace(line), "-- include ")
-		if !ok {
+		name := included(line)
+		if name == "" {
 			continue
 		}
 		part, err := fs.ReadFile(sets, folder+"/"+name)
@@ -113,6 +137,16 @@ func include(text, folder string) (string, error) {
 		lines[i] = string(part)
 	}
 	return strings.Join(lines, ""), nil
+}
+
+// included is the file that the first such line of a text names; empty: none.
+func included(text string) string {
+	for line := range strings.Lines(text) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "-- include "); ok {
+			return name
+		}
+	}
+	return ""
 }
 
 // override replaces statements by the files of a folder. Names that begin with a dot are passed over: Kubernetes
@@ -136,6 +170,11 @@ func override(texts map[string]file, dir string) error {
 		raw, err := os.ReadFile(path)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("read statements: %w", err))
+			continue
+		}
+		if part := included(string(raw)); part != "" {
+			faults = append(faults, fmt.Errorf("read statements: %s includes %s, which only the set's own files can: "+
+				"put the text of %[2]s in the place of that line", path, part))
 			continue
 		}
 		texts[name] = file{text: string(raw), origin: path}
@@ -176,16 +215,19 @@ func compile(sig signature, f file, bind binder) (statement, error) {
 
 // compare holds a statement's parameters against the contract.
 func (s signature) compare(names []string) error {
-	var faults []error
+	var faults []string
 	for _, name := range s.needs {
 		if !slices.Contains(names, name) {
-			faults = append(faults, fmt.Errorf("parameter :%s is missing", name))
+			faults = append(faults, "parameter :"+name+" is missing")
 		}
 	}
 	for _, name := range names {
 		if !slices.Contains(s.needs, name) && !slices.Contains(s.takes, name) {
-			faults = append(faults, fmt.Errorf("parameter :%s is unknown", name))
+			faults = append(faults, "parameter :"+name+" is unknown")
 		}
 	}
-	return errors.Join(faults...)
+	if len(faults) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(faults, "; "))
 }

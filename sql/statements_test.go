@@ -100,6 +100,7 @@ func TestFaultyOverridesAreAllTold(t *testing.T) {
 	require.ErrorContains(t, err, "lock.sql): parameter :now is unknown")
 	require.ErrorContains(t, err, "requeue.sql): parameter :version is missing")
 	require.ErrorContains(t, err, "fail.sql): it is empty")
+	require.Len(t, CheckStatements(Config{URL: "sqlite:none.db", Dir: dir}), 3)
 
 	for _, name := range []string{"lokc.sql", "lock.txt", "schema.sql", "job.part.sql"} {
 		dir := t.TempDir()
@@ -107,10 +108,17 @@ func TestFaultyOverridesAreAllTold(t *testing.T) {
 		_, err := Open(t.Context(), Config{URL: "sqlite:none.db", Dir: dir})
 		require.ErrorContains(t, err, name+" is no statement's file")
 	}
+	dir = overrides(t, map[string]string{"due_jobs": "WITH job AS (\n  -- include job.part.sql\n) SELECT 1"})
+	require.Len(t, CheckStatements(Config{URL: "sqlite:none.db", Dir: dir}), 1)
+	_, err = Open(t.Context(), Config{URL: "sqlite:none.db", Dir: dir})
+	require.EqualError(t, err, "read statements: "+filepath.Join(dir, "due_jobs.sql")+" includes job.part.sql, which only the "+
+		"set's own files can: put the text of job.part.sql in the place of that line")
+
 	_, err = Open(t.Context(), Config{URL: "sqlite:none.db", Dir: filepath.Join(dir, "none")})
 	require.ErrorContains(t, err, "no such file")
 	_, err = Open(t.Context(), Config{URL: "sqlite:none.db", Set: "river"})
 	require.EqualError(t, err, `read statements: there is no set "river" for sqlite`)
+	require.Equal(t, []string{defaultSet}, Sets())
 }
 
 func TestAStatementWithoutAColumnIsAnError(t *testing.T) {

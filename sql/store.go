@@ -28,13 +28,12 @@ func Open(_ context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := src.open()
+	statements, err := load(orDefault(cfg.Set), src.dialect, cfg.Dir, src.bind)
 	if err != nil {
 		return nil, err
 	}
-	statements, err := load(orDefault(cfg.Set), src.dialect, cfg.Dir, db.BindNamed)
+	db, err := src.open()
 	if err != nil {
-		_ = db.Close()
 		return nil, err
 	}
 	return &Store{source: src, db: db, statements: statements}, nil
@@ -45,6 +44,14 @@ func (s source) open() (*sqlx.DB, error) {
 		return openSQLite(s)
 	}
 	return openPostgres(s), nil
+}
+
+// bind puts the dialect's placeholders for the named parameters.
+func (s source) bind(query string, values any) (string, []any, error) {
+	if s.dialect == sqlite {
+		return sqlx.BindNamed(sqlx.QUESTION, query, values)
+	}
+	return sqlx.BindNamed(sqlx.DOLLAR, query, values)
 }
 
 // Close ends the store's connections. A call that is in flight ends first.

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,13 +36,15 @@ type Server struct {
 	Logger     *slog.Logger
 }
 
-// CheckConfigFile reports what is wrong with an exporter-toolkit file, the certificates that it names
-// included. An empty path is right.
+// CheckConfigFile reports, in one line, what is wrong with an exporter-toolkit file, the certificates that it names
+// included. An empty path is right. The values that YAML would quote are left out: one may be a password.
 func CheckConfigFile(path string) error {
-	if err := toolkit.Validate(path); err != nil {
-		return fmt.Errorf("read web configuration: %w", err)
+	err := toolkit.Validate(path)
+	if err == nil {
+		return nil
 	}
-	return nil
+	text := regexp.MustCompile("`[^`]*`").ReplaceAllString(err.Error(), "`…`")
+	return errors.New(strings.Join(strings.Fields(text), " "))
 }
 
 // Run serves until ctx ends, and returns nil then, or until serving fails. Requests under way have two

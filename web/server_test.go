@@ -86,7 +86,11 @@ func TestBadConfigFile(t *testing.T) {
 
 	file := filepath.Join(t.TempDir(), "web.yml")
 	require.NoError(t, os.WriteFile(file, []byte("tls_server_config:\n  cert_file: missing.pem\n  key_file: missing.pem\n"), 0o600))
-	require.ErrorContains(t, web.CheckConfigFile(file), "read web configuration: ")
+	require.ErrorContains(t, web.CheckConfigFile(file), "missing.pem")
+	passwords := filepath.Join(t.TempDir(), "web.yml")
+	require.NoError(t, os.WriteFile(passwords, []byte("basic_auth_users: hunter2\nbogus: 1\n"), 0o600))
+	require.EqualError(t, web.CheckConfigFile(passwords), "yaml: unmarshal errors: line 1: cannot unmarshal !!str `…` into "+
+		"map[string]config.Secret line 2: field bogus not found in type web.Config")
 
 	_, end := start(t, newConfig(source{}), file)
 	require.ErrorContains(t, end(), "serve http: ")

@@ -19,7 +19,7 @@ type Config struct {
 	DatabaseURL       secretURL     `envconfig:"WATCHDOG_DATABASE_URL" unset:"required" unit:"URL" desc:"The orchestrator's database: postgres://USER:PASSWORD@HOST/NAME or sqlite:PATH."`
 	DatabaseURLFile   string        `envconfig:"WATCHDOG_DATABASE_URL_FILE" unit:"path" desc:"A file that holds the database's URL, instead of WATCHDOG_DATABASE_URL."`
 	DatabaseDirectURL secretURL     `envconfig:"WATCHDOG_DATABASE_DIRECT_URL" unset:"the database's URL" unit:"URL" desc:"The same PostgreSQL database past a pooler, for the one connection that holds a lock."`
-	DatabaseTimeout   time.Duration `envconfig:"WATCHDOG_DATABASE_TIMEOUT" default:"5s" unit:"duration" desc:"How long one statement may take."`
+	DatabaseTimeout   time.Duration `envconfig:"WATCHDOG_DATABASE_TIMEOUT" default:"5s" unit:"duration" desc:"How long one statement may take. At least 10ms."`
 	SQLSet            string        `envconfig:"WATCHDOG_SQL_SET" default:"orchestrator" unit:"name" desc:"The embedded set of SQL statements."`
 	SQLDir            string        `envconfig:"WATCHDOG_SQL_DIR" unit:"path" desc:"A folder whose statements replace those of the set with the same file name."`
 
@@ -31,9 +31,9 @@ type Config struct {
 
 	HeartbeatLease  time.Duration `envconfig:"WATCHDOG_HEARTBEAT_LEASE" default:"15s" unit:"duration" desc:"How long a session's silence is borne; a session may ask for less, and beats every third of it. At least 1s."`
 	HeartbeatWarmup time.Duration `envconfig:"WATCHDOG_HEARTBEAT_WARMUP" unset:"the lease" unit:"duration" desc:"How long after a start nothing is reaped for its age alone, while clients reconnect."`
-	CheckHold       time.Duration `envconfig:"WATCHDOG_CHECK_HOLD" default:"30s" unit:"duration" desc:"The longest time for which a positive check holds the reaper off."`
+	CheckHold       time.Duration `envconfig:"WATCHDOG_CHECK_HOLD" default:"30s" unit:"duration" desc:"The longest time for which a positive check holds the reaper off. At least 100ms."`
 
-	ReaperInterval                 time.Duration  `envconfig:"WATCHDOG_REAPER_INTERVAL" default:"5s" unit:"duration" desc:"The time between two passes. A proven death is acted on at once."`
+	ReaperInterval                 time.Duration  `envconfig:"WATCHDOG_REAPER_INTERVAL" default:"5s" unit:"duration" desc:"The time between two passes. A proven death is acted on at once. At least 10ms."`
 	ReaperFinalizerLivenessEnabled bool           `envconfig:"WATCHDOG_REAPER_FINALIZER_LIVENESS_ENABLED" default:"true" unit:"true or false" desc:"The kill switch. Off: ownership has no influence, age alone decides."`
 	ReaperGuardedStages            stageList      `envconfig:"WATCHDOG_REAPER_GUARDED_STAGES" default:"deploy-staging" unit:"stages" desc:"The stages whose finalizers' ownership is honoured, separated by commas; * for all."`
 	ReaperFinalizeGrace            time.Duration  `envconfig:"WATCHDOG_REAPER_FINALIZE_GRACE" default:"2m" unit:"duration" desc:"How long after its run finished a job that nobody owns may stay unfinalized."`

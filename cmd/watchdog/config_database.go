@@ -3,9 +3,10 @@ package main
 import (
 	"errors"
 	"io/fs"
-	"net/url"
 	"os"
 	"strings"
+
+	"github.com/finalizer-watchdog/watchdog/sql"
 )
 
 const (
@@ -38,30 +39,31 @@ func (r *reader) checkDatabase() {
 	case r.given[databaseURL] != "" && r.given[databaseURLFile] != "":
 		r.fault(databaseURL, "must be unset, or %s: the database's URL has one place", databaseURLFile)
 	case r.given[databaseURL] == "" && r.given[databaseURLFile] == "":
-		r.fault(databaseURL, "must be set, or %s: postgres://USER:PASSWORD@HOST/NAME or sqlite:PATH", databaseURLFile)
+		r.fault(databaseURL, "must be set, or %s: postgres://USER:PASSWORD@HOST:PORT/NAME or sqlite:PATH", databaseURLFile)
 		return
 	}
 
-	source, rule := databaseURL, "must be postgres://USER:PASSWORD@HOST/NAME or sqlite:PATH"
+	source, its := databaseURL, ""
 	if r.given[databaseURL] == "" {
-		source, rule = databaseURLFile, "must hold a URL: postgres://USER:PASSWORD@HOST/NAME or sqlite:PATH"
+		source, its = databaseURLFile, "its URL "
 	}
-	url := string(r.config.DatabaseURL)
-	r.require(r.unread[databaseURL] || isPostgresURL(url) || isSQLiteURL(url), source, "%s", rule)
-
+	main := string(r.config.DatabaseURL)
+	if err := sql.CheckURL(main); err != nil && !r.unread[databaseURL] {
+		r.fault(source, "%s%v", its, err)
+	}
 	direct := r.given[directURL]
-	r.require(direct == "" || isPostgresURL(direct), directURL, "must be postgres://USER:PASSWORD@HOST/NAME")
+	switch err := sql.CheckURL(direct); {
+	case direct == "":
+	case isSQLiteURL(direct):
+		r.fault(directURL, "must be postgres://USER:PASSWORD@HOST:PORT/NAME")
+	case err != nil:
+		r.fault(directURL, "%v", err)
+	case isSQLiteURL(main):
+		r.fault(directURL, "must be unset where the database is a SQLite file, which has no pooler")
+	}
 }
 
-func isPostgresURL(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") && u.Opaque == ""
-}
-
-func isSQLiteURL(text string) bool {
-	path, ok := strings.CutPrefix(text, "sqlite:")
-	return ok && strings.TrimLeft(path, "/") != ""
-}
+func isSQLiteURL(text string) bool { return strings.HasPrefix(text, "sqlite:") }
 
 // bare is an error of the file system without the path: the path is shown beside it, and may by mistake be
 // a secret.

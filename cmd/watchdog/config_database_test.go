@@ -52,7 +52,7 @@ func TestTheURLHasOnePlace(t *testing.T) {
 	}, faultsOf(t, sound(t, "WATCHDOG_DATABASE_URL_FILE="+path)))
 
 	assert.Equal(t, []string{
-		"WATCHDOG_DATABASE_URL: must be set, or WATCHDOG_DATABASE_URL_FILE: postgres://USER:PASSWORD@HOST/NAME or sqlite:PATH",
+		"WATCHDOG_DATABASE_URL: must be set, or WATCHDOG_DATABASE_URL_FILE: postgres://USER:PASSWORD@HOST:PORT/NAME or sqlite:PATH",
 	}, faultsOf(t, []string{"WATCHDOG_SOCKET=" + t.TempDir() + "/s"}))
 }
 
@@ -61,13 +61,14 @@ func TestFaultyURLFiles(t *testing.T) {
 
 	path := urlFile(t, "mysql://u:hunter2@h/d")
 	assert.Equal(t, []string{
-		`WATCHDOG_DATABASE_URL_FILE="` + path + `": must hold a URL: postgres://USER:PASSWORD@HOST/NAME or sqlite:PATH`,
+		`WATCHDOG_DATABASE_URL_FILE="` + path + `": its URL must be postgres://USER:PASSWORD@HOST:PORT/NAME, with special ` +
+			`characters percent-encoded (%40 for @), or sqlite:PATH`,
 	}, faultsOf(t, []string{socket, "WATCHDOG_DATABASE_URL_FILE=" + path}))
 
 	empty := urlFile(t, "\n")
 	lines := faultsOf(t, []string{socket, "WATCHDOG_DATABASE_URL_FILE=" + empty})
 	require.Len(t, lines, 1)
-	assert.Contains(t, lines[0], "must hold a URL")
+	assert.Contains(t, lines[0], "its URL must be postgres://")
 
 	assert.Equal(t, []string{
 		`WATCHDOG_DATABASE_URL_FILE="/no/such/file": must be a readable file: no such file or directory`,
@@ -84,7 +85,8 @@ func TestDatabaseURLs(t *testing.T) {
 		_, err := loadDatabaseConfig([]string{"WATCHDOG_DATABASE_URL=" + good})
 		assert.NoError(t, err, good)
 	}
-	for _, bad := range []string{"mysql://u:hunter2@h/d", "host=h password=hunter2", "hunter2", "postgres:hunter2", "sqlite:", "sqlite://",
+	for _, bad := range []string{"POSTGRES://u:hunter2@h/d", "postgres://u:hunter2@h/d?sslmode=bogus", "postgres://u:hunter2@h/d?connect_timeout=abc",
+		"postgres://u:hunter2/@h/d", "mysql://u:hunter2@h/d", "host=h password=hunter2", "hunter2", "postgres:hunter2", "sqlite:", "sqlite://",
 		"postgres://u:hunter2%zz@h/d", "u:hunter2@h/d", " postgres://u:hunter2@h/d"} {
 		_, err := loadDatabaseConfig([]string{"WATCHDOG_DATABASE_URL=" + bad})
 		if assert.Error(t, err, bad) {
@@ -92,6 +94,14 @@ func TestDatabaseURLs(t *testing.T) {
 			assert.NotContains(t, err.Error(), "hunter2")
 		}
 	}
+}
+
+func TestTheDirectURLIsOfTheSameDatabase(t *testing.T) {
+	const direct = "WATCHDOG_DATABASE_DIRECT_URL=postgres://u:hunter2@h/d"
+	_, err := loadDatabaseConfig([]string{"WATCHDOG_DATABASE_URL=sqlite:orch.db", direct})
+	assert.EqualError(t, err, "WATCHDOG_DATABASE_DIRECT_URL=postgres://u@h/d: must be unset where the database is a SQLite file, which has no pooler")
+	_, err = loadDatabaseConfig([]string{"WATCHDOG_DATABASE_URL=postgres://u@h/d", direct + "?sslmode=bogus"})
+	assert.ErrorContains(t, err, `WATCHDOG_DATABASE_DIRECT_URL=postgres://u@h/d: must have parameters that can be used: wrong value for "sslmode"`)
 }
 
 func TestRedact(t *testing.T) {

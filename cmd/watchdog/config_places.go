@@ -3,8 +3,13 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/finalizer-watchdog/watchdog/sql"
+	"github.com/finalizer-watchdog/watchdog/web"
 )
 
 // maxSocketPath is the longest path that the kernel binds a Unix socket to, in bytes. It answers a longer
@@ -14,14 +19,39 @@ const maxSocketPath = 107
 // checkPlaces requires that the files and folders that the settings name can be used, by this process and
 // here.
 func (r *reader) checkPlaces() {
-	c := r.config
 	r.checkSocketPath()
-	if c.SQLDir != "" {
-		r.require(isFolder(c.SQLDir), "WATCHDOG_SQL_DIR", "must be a folder")
+	r.checkStatements()
+	r.checkWebConfig()
+}
+
+// checkStatements requires that the folder's statements keep the contract, where the database's URL tells which that
+// is.
+func (r *reader) checkStatements() {
+	const variable = "WATCHDOG_SQL_DIR"
+	cfg := r.config.database(r.config.DatabaseURL)
+	switch {
+	case cfg.Dir == "":
+	case !isFolder(cfg.Dir):
+		r.fault(variable, "must be a folder")
+	case sql.CheckURL(cfg.URL) == nil && slices.Contains(sql.Sets(), cfg.Set):
+		for _, err := range sql.CheckStatements(cfg) {
+			r.fault(variable, "must hold statements that keep the contract: %v", err)
+		}
 	}
-	if c.WebConfigFile != "" {
-		err := readable(c.WebConfigFile)
-		r.require(err == nil, "WATCHDOG_WEB_CONFIG_FILE", "must be a readable file: %v", err)
+}
+
+func (r *reader) checkWebConfig() {
+	const variable = "WATCHDOG_WEB_CONFIG_FILE"
+	path := r.config.WebConfigFile
+	if path == "" {
+		return
+	}
+	if err := readable(path); err != nil {
+		r.fault(variable, "must be a readable file: %v", err)
+		return
+	}
+	if err := web.CheckConfigFile(path); err != nil {
+		r.fault(variable, "must be what the exporter-toolkit takes: %v", err)
 	}
 }
 
@@ -29,6 +59,7 @@ func (r *reader) checkSocketPath() {
 	const variable = "WATCHDOG_SOCKET"
 	path := r.config.Socket
 	folder := filepath.Dir(path)
+	r.require(!strings.HasPrefix(path, "@"), variable, "must be a file's path; @ begins the name of a socket without one")
 	r.require(len(path) <= maxSocketPath, variable, "must have at most %d bytes; it has %d", maxSocketPath, len(path))
 	r.require(!isFolder(path), variable, "must be a file's path; it is a folder")
 	if !isFolder(folder) {

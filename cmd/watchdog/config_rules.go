@@ -5,13 +5,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/finalizer-watchdog/watchdog/sql"
 )
 
 // checkValues holds the settings against the rules that need nothing but the settings.
 func (r *reader) checkValues() {
 	c := r.config
 	r.checkDatabase()
-	r.require(!strings.ContainsAny(c.SQLSet, `/\.`), "WATCHDOG_SQL_SET", "must be the name of an embedded set, not a path")
+	r.require(slices.Contains(sql.Sets(), c.SQLSet), "WATCHDOG_SQL_SET", "must be the name of an embedded set: %s", strings.Join(sql.Sets(), ", "))
 	r.require(isListenAddress(c.Listen), "WATCHDOG_LISTEN", "must be HOST:PORT or :PORT, with a port from 0 to 65535")
 
 	r.checkSpans()
@@ -22,6 +24,8 @@ func (r *reader) checkValues() {
 
 	r.require(c.ClusterURL == "", "WATCHDOG_CLUSTER_URL",
 		"must be unset: this version does not work for several pods over one database; run one replica")
+	level := strings.ToLower(r.given["WATCHDOG_LOG_LEVEL"])
+	r.require(slices.Contains([]string{"", "debug", "info", "warn", "error"}, level), "WATCHDOG_LOG_LEVEL", "must be debug, info, warn or error")
 	r.require(slices.Contains([]string{"text", "json"}, c.LogFormat), "WATCHDOG_LOG_FORMAT", "must be text or json")
 }
 

@@ -33,12 +33,19 @@ func (r *reader) checkSpans() {
 	graces := spansOf("WATCHDOG_REAPER_STAGE_GRACE", c.ReaperStageGrace)
 	ceilings := spansOf("WATCHDOG_REAPER_STAGE_CEILING", c.ReaperStageCeiling)
 
-	r.positive(span{"WATCHDOG_DATABASE_TIMEOUT", "", c.DatabaseTimeout}, lease, hold, interval, grace, ceiling)
+	timeout := span{"WATCHDOG_DATABASE_TIMEOUT", "", c.DatabaseTimeout}
+
+	r.positive(timeout, lease, hold, interval, grace, ceiling)
 	r.positive(slices.Concat(inOrder(graces), inOrder(ceilings))...)
 	if r.given[warmup] != "" { // else it is the lease, of which enough is said
-		r.positive(span{warmup, "", c.HeartbeatWarmup})
+		warm := span{warmup, "", c.HeartbeatWarmup}
+		r.positive(warm)
+		r.shorter(warm, ceiling) // as much of a guarantee as it may take
 	}
-	r.require(lease.length >= time.Second, lease.variable, "must be at least 1s")
+	r.atLeast(time.Second, "", lease)
+	r.atLeast(10*time.Millisecond, "no statement is quicker", timeout)
+	r.atLeast(10*time.Millisecond, "the database would do nothing else", interval)
+	r.atLeast(100*time.Millisecond, "a hold is over before its answer came", hold)
 
 	r.ordered(lease, interval, grace, hold, ceiling)
 	for _, stage := range stagesOf(graces, ceilings) {
@@ -78,6 +85,15 @@ func (r *reader) positive(spans ...span) {
 		r.require(s.length > 0, s.variable, "must be longer than 0")
 		r.unread[s.variable] = r.unread[s.variable] || s.length <= 0
 	}
+}
+
+// atLeast requires the shortest length that makes sense, and says why a shorter one makes none.
+func (r *reader) atLeast(least time.Duration, why string, s span) {
+	rule := "must be at least " + least.String()
+	if why != "" {
+		rule += ": with less, " + why
+	}
+	r.require(s.length >= least, s.variable, "%s", rule)
 }
 
 func spansOf(variable string, stages stageDurations) map[string]span {

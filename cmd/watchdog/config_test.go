@@ -67,13 +67,13 @@ func TestDefaults(t *testing.T) {
 
 func TestEverySettingIsRead(t *testing.T) {
 	dir := t.TempDir()
-	web := filepath.Join(dir, "web.yml")
+	web := filepath.Join(t.TempDir(), "web.yml")
 	require.NoError(t, os.WriteFile(web, nil, 0o600))
 	socket := filepath.Join(dir, "hb.sock")
 
 	c, err := loadConfig([]string{
 		"WATCHDOG_DATABASE_URL=postgres://u@h/d", "WATCHDOG_DATABASE_DIRECT_URL=postgresql://u@direct/d",
-		"WATCHDOG_DATABASE_TIMEOUT=1s", "WATCHDOG_SQL_SET=river", "WATCHDOG_SQL_DIR=" + dir,
+		"WATCHDOG_DATABASE_TIMEOUT=1s", "WATCHDOG_SQL_SET=orchestrator", "WATCHDOG_SQL_DIR=" + dir,
 		"WATCHDOG_SOCKET=" + socket, "WATCHDOG_SOCKET_MODE=600", "WATCHDOG_SOCKET_ALLOWED_UIDS=0, 010",
 		"WATCHDOG_LISTEN=[::1]:0", "WATCHDOG_WEB_CONFIG_FILE=" + web,
 		"WATCHDOG_HEARTBEAT_LEASE=1s", "WATCHDOG_HEARTBEAT_WARMUP=2s", "WATCHDOG_CHECK_HOLD=3s",
@@ -87,7 +87,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Config{
 		DatabaseURL: "postgres://u@h/d", DatabaseDirectURL: "postgresql://u@direct/d",
-		DatabaseTimeout: time.Second, SQLSet: "river", SQLDir: dir,
+		DatabaseTimeout: time.Second, SQLSet: "orchestrator", SQLDir: dir,
 		Socket: socket, SocketMode: 0o600, SocketAllowedUIDs: uidList{0, 10}, Listen: "[::1]:0", WebConfigFile: web,
 		HeartbeatLease: time.Second, HeartbeatWarmup: 2 * time.Second, CheckHold: 3 * time.Second,
 		ReaperInterval: 4 * time.Second, ReaperGuardedStages: stageList{"a", "b"},
@@ -143,12 +143,16 @@ func TestEachRule(t *testing.T) {
 	for _, test := range []struct{ pair, rule string }{
 		{"WATCHDOG_DATABASE_TIMEOUT=0s", "longer than 0"},
 		{"WATCHDOG_DATABASE_TIMEOUT=5", "a duration"},
+		{"WATCHDOG_DATABASE_TIMEOUT=9ms", "at least 10ms: with less, no statement is quicker"},
 		{"WATCHDOG_HEARTBEAT_LEASE=0s", "longer than 0"},
 		{"WATCHDOG_HEARTBEAT_LEASE=soon", "a duration"},
 		{"WATCHDOG_HEARTBEAT_LEASE=999ms", "at least 1s"},
 		{"WATCHDOG_HEARTBEAT_LEASE=2m", "shorter than WATCHDOG_REAPER_FINALIZE_GRACE (2m)"},
 		{"WATCHDOG_HEARTBEAT_WARMUP=0s", "longer than 0"},
 		{"WATCHDOG_HEARTBEAT_WARMUP=-1s", "longer than 0"},
+		{"WATCHDOG_HEARTBEAT_WARMUP=2562047h", "shorter than WATCHDOG_REAPER_CEILING (2h)"},
+		{"WATCHDOG_CHECK_HOLD=99ms", "at least 100ms"},
+		{"WATCHDOG_REAPER_INTERVAL=1ns", "at least 10ms"},
 		{"WATCHDOG_CHECK_HOLD=0s", "longer than 0"},
 		{"WATCHDOG_CHECK_HOLD=2h", "shorter than WATCHDOG_REAPER_CEILING (2h)"},
 		{"WATCHDOG_REAPER_INTERVAL=2m", "shorter than WATCHDOG_REAPER_FINALIZE_GRACE (2m)"},
@@ -181,11 +185,13 @@ func TestEachRule(t *testing.T) {
 		{"WATCHDOG_LISTEN=9914", "HOST:PORT"},
 		{"WATCHDOG_LISTEN=:65536", "port from 0 to 65535"},
 		{"WATCHDOG_LISTEN=a b:1", "HOST:PORT"},
-		{"WATCHDOG_SQL_SET=../x", "not a path"},
+		{"WATCHDOG_SOCKET=@watchdog", "must be a file's path"},
+		{"WATCHDOG_SQL_SET=river", "must be the name of an embedded set: orchestrator"},
 		{"WATCHDOG_SQL_DIR=/no/such/folder", "a folder"},
 		{"WATCHDOG_WEB_CONFIG_FILE=/no/such/file", "no such file or directory"},
 		{"WATCHDOG_WEB_CONFIG_FILE=/usr", "is a directory"},
 		{"WATCHDOG_LOG_LEVEL=loud", "debug, info, warn or error"},
+		{"WATCHDOG_LOG_LEVEL=info+2", "debug, info, warn or error"},
 		{"WATCHDOG_LOG_FORMAT=logfmt", "text or json"},
 		{"WATCHDOG_DATABASE_DIRECT_URL=sqlite:x", "must be postgres://"},
 		{"WATCHDOG_CLUSTER_URL=postgres://u@h/d", "several pods"},
@@ -218,19 +224,53 @@ func TestStageOrder(t *testing.T) {
 }
 
 func TestUnknownVariables(t *testing.T) {
-	for _, theirs := range []string{
-		"WATCHDOG_USEC=1", "WATCHDOG_PID=2", "WATCHDOG_SERVICE_HOST=h", "WATCHDOG_SERVICE_PORT=1",
-		"WATCHDOG_SERVICE_PORT_HTTP=1", "WATCHDOG_PORT=tcp://10.0.0.1:9914", "WATCHDOG_PORT_9914_TCP=x",
-		"WATCHDOG_PORT_9914_TCP_ADDR=x", "WATCHDOG_METRICS_SERVICE_HOST=h", "WATCHDOG_METRICS_PORT=x", "OTHER=1",
-	} {
-		assert.Empty(t, faultsOf(t, sound(t, theirs)), theirs)
-	}
-	for _, name := range []string{"WATCHDOG_FOO", "WATCHDOG_", "WATCHDOG_USEC_", "WATCHDOG_SUPPORT"} {
-		lines := faultsOf(t, sound(t, name+"=hunter2"))
+	assert.Empty(t, faultsOf(t, sound(t, "WATCHDOG_USEC=1", "WATCHDOG_PID=2", "OTHER=1",
+		"WATCHDOG_SERVICE_HOST=10.0.0.1", "WATCHDOG_SERVICE_PORT=1", "WATCHDOG_SERVICE_PORT_HTTP=1", "WATCHDOG_PORT=tcp://10.0.0.1:9914",
+		"WATCHDOG_PORT_9914_TCP=tcp://10.0.0.1:9914", "WATCHDOG_PORT_9914_TCP_PROTO=tcp", "WATCHDOG_PORT_9914_TCP_PORT=9914",
+		"WATCHDOG_PORT_9914_TCP_ADDR=10.0.0.1", "WATCHDOG_METRICS_SERVICE_HOST=fd00::1", "WATCHDOG_METRICS_SERVICE_PORT=1",
+		"WATCHDOG_METRICS_PORT=udp://[fd00::1]:53")), "what Kubernetes derives from services")
+	for _, pair := range []string{"WATCHDOG_FOO=hunter2", "WATCHDOG_=hunter2", "WATCHDOG_USEC_=hunter2", "WATCHDOG_SUPPORT=hunter2",
+		"WATCHDOG_LISTEN_PORT=9000", "WATCHDOG_DATABASE_PORT=5432", "WATCHDOG_PORT=9914", "WATCHDOG_SERVICE_PORT=9914",
+		"WATCHDOG_DATABASE_SERVICE_HOST=10.0.0.1", "WATCHDOG_PORT_9914_TCP=9914", "WATCHDOG_PORT_9914_TCP_ADDR=h"} {
+		name, value, _ := strings.Cut(pair, "=")
+		lines := faultsOf(t, sound(t, pair))
 		require.Len(t, lines, 1, name)
 		assert.Contains(t, lines[0], name+": no such setting")
-		assert.NotContains(t, lines[0], "hunter2")
+		assert.NotContains(t, lines[0], "="+value)
 	}
+}
+
+func TestSuggestions(t *testing.T) {
+	for name, want := range map[string]string{
+		"WATCHDOG_LEASE":       "did you mean WATCHDOG_HEARTBEAT_LEASE?",
+		"WATCHDOG_GRACE":       "did you mean WATCHDOG_REAPER_FINALIZE_GRACE or WATCHDOG_REAPER_STAGE_GRACE?",
+		"WATCHDOG_LISTN":       "did you mean WATCHDOG_LISTEN?",
+		"WATCHDOG_LISTEN_PORT": "did you mean WATCHDOG_LISTEN?",
+	} {
+		lines := faultsOf(t, sound(t, name+"=1"))
+		require.Len(t, lines, 1, name)
+		assert.Contains(t, lines[0], "; "+want)
+	}
+}
+
+// What a file or a folder holds is part of its setting, and told with all the others.
+func TestContentsOfPlaces(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "due.sql"), []byte("SELECT 1"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "lock.sql"), []byte("SELECT 1 WHERE :id = :now"), 0o600))
+	web := filepath.Join(t.TempDir(), "web.yml")
+	require.NoError(t, os.WriteFile(web, []byte("bogus: 1\n"), 0o600))
+	env := sound(t, "WATCHDOG_SQL_DIR="+dir, "WATCHDOG_WEB_CONFIG_FILE="+web)
+	lines := faultsOf(t, env)
+	require.Len(t, lines, 2)
+	assert.Contains(t, lines[0], `WATCHDOG_SQL_DIR="`+dir+`": must hold statements that keep the contract: read statements: `+dir+"/due.sql is no")
+	assert.Contains(t, lines[1], `WATCHDOG_WEB_CONFIG_FILE="`+web+`": must be what the exporter-toolkit takes: yaml: `)
+	assert.Contains(t, lines[1], "field bogus not found")
+
+	require.NoError(t, os.Remove(filepath.Join(dir, "due.sql")))
+	lines = faultsOf(t, append(env, "WATCHDOG_SOCKET="))
+	require.Len(t, lines, 2)
+	assert.Contains(t, lines[0], "lock.sql): parameter :job is missing; parameter :id is unknown; parameter :now is unknown")
 }
 
 func TestLongestSocketPath(t *testing.T) {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,21 +17,59 @@ func (r *reader) refuseUnknown(env []string) {
 	for _, s := range settings() {
 		known = append(known, s.variable)
 	}
-	notOurs := putThereByOthers()
 	for _, pair := range slices.Sorted(slices.Values(env)) {
-		name, _, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, prefix) || slices.Contains(known, name) || notOurs.MatchString(name) {
+		name, value, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, prefix) || slices.Contains(known, name) || putThereByOthers(env, name, value) {
 			continue
 		}
 		r.fault(name, "no such setting%s", didYouMean(prefix, name, known))
 	}
 }
 
-// putThereByOthers matches the variables under our prefix that are not meant for us: systemd's, and those that
-// Kubernetes derives from every service whose name begins with "watchdog".
-func putThereByOthers() *regexp.Regexp {
-	return regexp.MustCompile(`^WATCHDOG_(` +
-		`USEC|PID|` +
-		`([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)` +
-		`)$`)
+// putThereByOthers reports whether a variable under our prefix is systemd's, or one of those that Kubernetes derives
+// from every service whose name begins with "watchdog". The values tell them from a misspelt setting.
+func putThereByOthers(env []string, name, value string) bool {
+	if name == "WATCHDOG_USEC" || name == "WATCHDOG_PID" {
+		return isNumber(value)
+	}
+	return isService(env, name, value) || isServiceLink(name, value)
+}
+
+// isService reports whether it is a service's address or port, which come together.
+func isService(env []string, name, value string) bool {
+	parts := regexp.MustCompile(`^(WATCHDOG_(?:[A-Z0-9_]+_)?SERVICE)_(HOST|PORT(?:_[A-Z0-9_]+)?)$`).FindStringSubmatch(name)
+	if parts == nil {
+		return false
+	}
+	if parts[2] == "HOST" {
+		return isIP(value) && isNumber(lookup(env, parts[1]+"_PORT"))
+	}
+	return isNumber(value) && isIP(lookup(env, parts[1]+"_HOST"))
+}
+
+// isServiceLink reports whether it is the like of WATCHDOG_PORT_9914_TCP=tcp://10.0.0.1:9914, or a part of one.
+func isServiceLink(name, value string) bool {
+	parts := regexp.MustCompile(`^WATCHDOG_(?:[A-Z0-9_]+?_)??PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)?$`).FindStringSubmatch(name)
+	if parts == nil {
+		return false
+	}
+	switch parts[1] {
+	case "_PROTO":
+		return slices.Contains([]string{"tcp", "udp", "sctp"}, value)
+	case "_PORT":
+		return isNumber(value)
+	case "_ADDR":
+		return isIP(value)
+	}
+	return regexp.MustCompile(`^(tcp|udp|sctp)://.+:[0-9]+$`).MatchString(value)
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 64)
+	return err == nil
+}
+
+func isIP(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil
 }

@@ -5,10 +5,20 @@ import (
 	"strings"
 )
 
-// didYouMean returns a suggestion to append to a message about an unknown word, empty when none of the known
-// ones is near. All of them begin with the prefix, and so does the word; what they share tells nothing.
+// didYouMean returns a suggestion to append to a message about an unknown word: the known ones that end with it, or else
+// the nearest; empty when none is near. All of them begin with the prefix, and so does the word; what they share
+// tells nothing.
 func didYouMean(prefix, word string, known []string) string {
 	word = strings.TrimPrefix(word, prefix)
+	var longer []string
+	for _, k := range known {
+		if word != "" && strings.HasSuffix(k, "_"+word) {
+			longer = append(longer, k)
+		}
+	}
+	if len(longer) > 0 {
+		return fmt.Sprintf("; did you mean %s?", strings.Join(longer, " or "))
+	}
 	best, least := "", len(word)/2+1
 	for _, k := range known {
 		if d := distance(word, strings.TrimPrefix(k, prefix)); d < least {

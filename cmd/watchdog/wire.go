@@ -58,6 +58,10 @@ func serve(ctx context.Context, config Config, logs loggers) (err error) {
 		return err
 	}
 	defer closing("state file", state.Close)
+	if found.Unclear {
+		logs.log.Warn("the state file was damaged: every job counts as held, for a hold that it told of may be running",
+			"until", time.Now().Add(config.CheckHold))
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", config.Listen)
 	if err != nil {
 		return fmt.Errorf("listen on WATCHDOG_LISTEN: %w", err)

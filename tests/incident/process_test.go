@@ -115,6 +115,20 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// A hold that cannot be read any more may be running still: nothing is reaped before the longest would be over.
+func TestADamagedStateFileIsTold(t *testing.T) {
+	t.Parallel()
+	d := program.OnSQLite(t)
+	s := program.For(t, d.URL)
+	require.NoError(t, os.WriteFile(s["SOCKET"]+".state", []byte("{damaged\n"), 0o600))
+	d.Finished(t, job, other)
+	d.Age(t, job, pastGrace)
+	w := program.Serve(t, s)
+	assert.Regexp(t, `"msg":"the state file was damaged: every job counts as held[^"]*","until":"20`, w.Output())
+	passes(t, w, 2)
+	assert.Equal(t, "defer held", w.Queue(t, job).Says())
+}
+
 // A stopped finalizer meets the backstop; when it goes on, the fence holds.
 func TestAStoppedFinalizerIsFenced(t *testing.T) {
 	program.OnBoth(t, func(t *testing.T, d *program.Database) {
