@@ -125,7 +125,7 @@ class Absence(unittest.TestCase):
         self.addCleanup(fake.close)
         os.symlink(fake.socket, path)
         harness.until(lambda: o.granted)
-        self.assertEqual(OK, o.check().state)
+        self.assertEqual(OK, o.check(timeout=harness.PATIENT).state)
 
     def test_a_lost_session_is_resumed_under_its_token(self):
         scripts = []

@@ -19,7 +19,7 @@ import harness
 from finalizer_liveness import OK, UNKNOWN, Client
 
 BOUND = 0.05
-SLACK = 0.9  # a busy machine's
+SLACK = 3  # a busy machine's; what waits for the lock would wait for ever
 
 
 class SoftTimeLimit(Exception):
