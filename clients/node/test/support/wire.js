@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 
 import { encode, Lines, parse } from '../../src/wire.js';
-import { PATIENT, sleep } from './time.js';
+import { PATIENT } from './time.js';
 
 const PIECE = 64 << 10;
 
@@ -11,34 +11,33 @@ export class Wire {
   #socket;
   #heard = [];
   #ended = false;
+  #wake = () => {};
 
   static async connect(path) {
     const wire = new Wire();
     const socket = connect({ path });
     await once(socket, 'connect');
     const lines = new Lines();
-    socket.on('data', (chunk) => wire.#heard.push(...lines.add(chunk)));
+    socket.on('data', (chunk) => wire.#tell(lines.add(chunk)));
     socket.on('error', () => {}); // it may hang up before it has read all
-    socket.on('close', () => (wire.#ended = true));
+    socket.on('close', () => wire.#tell([], true));
     socket.setTimeout(PATIENT, () => socket.destroy());
     wire.#socket = socket;
     return wire;
   }
 
-  /** Writes piece by piece, until all is said or it is answered: to write to one who hung up loses the answer. */
+  /** What is longer than any line may be is answered before its end: then nothing more is written. */
   async write(data) {
     const bytes = Buffer.from(data);
-    for (let at = 0; at < bytes.length && (at === 0 || (this.#heard.length === 0 && !this.#ended)); at += PIECE) {
-      this.#socket.write(bytes.subarray(at, at + PIECE));
-      if (bytes.length > PIECE) await sleep(1);
-    }
+    this.#socket.write(bytes.subarray(0, PIECE));
+    if (bytes.length <= PIECE) return;
+    await this.#news();
+    if (this.#heard.length === 0 && !this.#ended) this.#socket.write(bytes.subarray(PIECE));
   }
 
   /** The next line of the watchdog; undefined once it has hung up. */
   async hear() {
-    while (this.#heard.length === 0 && !this.#ended) {
-      await Promise.race([once(this.#socket, 'data'), once(this.#socket, 'close')]).catch(() => {});
-    }
+    while (this.#heard.length === 0 && !this.#ended) await this.#news();
     return this.#heard.length === 0 ? undefined : parse(this.#heard.shift());
   }
 
@@ -49,5 +48,15 @@ export class Wire {
 
   close() {
     this.#socket.destroy();
+  }
+
+  #tell(lines, ended = false) {
+    this.#heard.push(...lines);
+    this.#ended = ended;
+    this.#wake();
+  }
+
+  #news() {
+    return new Promise((resolve) => (this.#wake = resolve));
   }
 }
