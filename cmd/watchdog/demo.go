@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/finalizer-watchdog/watchdog/cmd/watchdog/demo"
 )
@@ -41,6 +43,8 @@ func runDemo(ctx context.Context, c *command) int {
 		}
 		o.Dir = dir
 	}
+	// A pipe that nobody reads any more is to end the demo, not this process: there is a folder to remove.
+	c.notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	if err := demo.Run(ctx, o); err != nil {
 		return c.fail(err)
 	}

@@ -109,6 +109,33 @@ func TestDemoInterruptedHasNotComeOut(t *testing.T) {
 	leaves(t, temporary)
 }
 
+// Whoever pipes it into head has seen enough.
+func TestDemoThatNobodyReadsEnds(t *testing.T) {
+	t.Parallel()
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	defer write.Close()
+	temporary := program.Folder(t)
+	cmd := exec.Command(program.Binary(t), "demo")
+	cmd.Env, cmd.Stdout = []string{"TMPDIR=" + temporary}, write
+	p := program.Start(t, cmd)
+	_, err = read.Read(make([]byte, 100))
+	require.NoError(t, err)
+	require.NoError(t, read.Close())
+	assert.Equal(t, 1, p.Wait(t, program.Patience), p.Output())
+	assert.Contains(t, p.Output(), "watchdog demo: write the timeline: write /dev/stdout: broken pipe")
+	leaves(t, temporary)
+}
+
+// A watchdog that does not start says itself what is wrong.
+func TestDemoSaysWhyItCannotServe(t *testing.T) {
+	t.Parallel()
+	p, temporary := demo(t, "--listen", "nonsense")
+	assert.Equal(t, 1, p.Wait(t, program.Patience))
+	assert.Contains(t, p.Output(), `WATCHDOG_LISTEN="nonsense": must be HOST:PORT`)
+	leaves(t, temporary)
+}
+
 func TestDemoKilledLeavesNothingRunning(t *testing.T) {
 	t.Parallel()
 	p, temporary := demo(t)

@@ -23,7 +23,9 @@ type Options struct {
 
 // Run plays the demo. It returns nil only if all came out as told, and when every process has ended.
 func Run(ctx context.Context, o Options) (err error) {
-	t := &timeline{out: o.Out, width: o.Width, colour: o.Colour, now: time.Now, start: time.Now()}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	t := &timeline{out: &audience{o.Out, stop}, width: o.Width, colour: o.Colour, now: time.Now, start: time.Now()}
 	folder, tidy, err := o.folder()
 	if err != nil {
 		return err
@@ -36,7 +38,11 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return s.explain(err)
 	}
-	if err := s.play(ctx); err != nil {
+	err = s.play(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
 		return s.explain(err)
 	}
 	s.plain("")
@@ -45,6 +51,20 @@ func Run(ctx context.Context, o Options) (err error) {
 		return nil
 	}
 	return s.linger(ctx)
+}
+
+// audience is who reads the timeline. When nobody does any more the play ends, and is tidied up after.
+type audience struct {
+	io.Writer
+	left func(error)
+}
+
+func (a *audience) Write(text []byte) (int, error) {
+	n, err := a.Writer.Write(text)
+	if err != nil {
+		a.left(fmt.Errorf("write the timeline: %w", err))
+	}
+	return n, err
 }
 
 // folder makes the demo's folder. What it returns beside it removes a temporary one.

@@ -45,13 +45,13 @@ func serve(ctx context.Context, folder, listen string) (*served, error) {
 		return nil, err
 	}
 	s := &served{child: c, socket: socketPath(folder)}
-	if err := await(ctx, c, "the watchdog listens", s.find); err != nil {
-		s.stop()
-		return nil, err
+	err = await(ctx, c, "the watchdog listens", s.find)
+	if err == nil {
+		_, err = s.get(ctx, "/readyz")
 	}
-	if _, err := s.get(ctx, "/readyz"); err != nil {
+	if err != nil {
 		s.stop()
-		return nil, fmt.Errorf("read /readyz: %w", err)
+		return nil, fmt.Errorf("%w%s", err, c.tail())
 	}
 	return s, nil
 }
