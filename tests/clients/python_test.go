@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -65,13 +66,13 @@ func TestOrchestratorOnPostgres(t *testing.T) {
 // unittest runs one of Python's tests, by its dotted name. A warning is an error.
 func unittest(t *testing.T, python, folder, name string, env ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), python, "-W", "error", "-m", "unittest", name)
+	cmd := exec.Command(python, "-W", "error", "-m", "unittest", name)
 	cmd.Dir = folder
 	cmd.Env = append(append(os.Environ(), "WATCHDOG_BINARY="+program.Binary(t), "PYTHONDONTWRITEBYTECODE=1"), env...)
-	output, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	require.NotContains(t, string(output), "Ran 0 tests")
-	t.Logf("%s", output)
+	p := program.Start(t, cmd)
+	require.Zero(t, p.Wait(t, 5*time.Minute), "%s", p.Output())
+	require.NotContains(t, p.Output(), "Ran 0 tests")
+	t.Log(p.Output())
 }
 
 // suites are the test modules of a folder.

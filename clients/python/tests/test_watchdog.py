@@ -54,19 +54,21 @@ class WithWatchdog(unittest.TestCase):
         self.assertEqual(("closed", REVOKED), (o.reason, o.check().state))
 
     def test_a_process_that_was_killed_is_recovered_at_once(self):
-        job = self.job()
         program = """
-            import sys, time, finalizer_liveness as f
-            o = f.mark(int(sys.argv[1]), run=sys.argv[1])
-            while not o.granted:
-                time.sleep(0.01)
-            print(o.granted, flush=True)
-            sys.stdin.read()
+            import finalizer_liveness as f
+            client = f.Client(timeout=10)
+            print("ready", flush=True)
+            job = input()
+            print(client.mark(job, run=job).granted, flush=True)
+            input()
         """
         env = dict(os.environ, PYTHONPATH=str(harness.ROOT / "clients" / "python"), WATCHDOG_SOCKET=self.watchdog.socket)
-        finalizer = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program), str(job)], env=env, text=True,
+        finalizer = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], env=env, text=True,
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         with finalizer:
+            self.assertEqual("ready\n", finalizer.stdout.readline())
+            job = self.job()  # only now: it has no more than its grace to be marked
+            print(job, file=finalizer.stdin, flush=True)
             self.assertEqual("True\n", finalizer.stdout.readline())
             finalizer.kill()
             harness.until(lambda: self.watchdog.reaps(job), 15)
