@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +24,7 @@ func TestMain(m *testing.M) {
 }
 
 const (
+	ours      = "localhost/watchdog:ours"
 	version   = "v1.2.3-test"
 	maxBytes  = 20_000_000
 	stoppedIn = 10 * time.Second
@@ -36,21 +38,23 @@ func TestImage(t *testing.T) {
 	commit := host(t, "git", "rev-parse", "HEAD")
 	s := newStore(t)
 	s.standIn(t, strings.TrimPrefix(instructions(t)[0].text, "GO_IMAGE="))
-	log := s.build(t, "linux/amd64", "localhost/watchdog:amd64", "--build-arg", "VERSION="+version, "--build-arg", "COMMIT="+commit)
+	log := s.build(t, "linux/"+runtime.GOARCH, ours, "--build-arg", "VERSION="+version, "--build-arg", "COMMIT="+commit)
 	t.Logf("the end of buildah's log:\n%s", log[strings.LastIndex(log, "COMMIT"):])
 	checkConfig(t, s, commit)
 
-	c := s.run(t, "from", "--pull-never", "localhost/watchdog:amd64")
+	c := s.run(t, "from", "--pull-never", ours)
 	root := s.run(t, "mount", c)
 	checkFiles(t, root)
 	require.NoError(t, os.Mkdir(filepath.Join(root, "proc"), 0o755)) // as a runtime does
 	assert.Contains(t, inside(t, root, "/watchdog", "version"), version+"\ncommit   "+commit+"\n")
 	checkHealth(t, root)
 
-	s.build(t, "linux/arm64", "localhost/watchdog:arm64")
-	c = s.run(t, "from", "--pull-never", "--arch", "arm64", "localhost/watchdog:arm64")
-	checkFiles(t, s.run(t, "mount", c))
-	assert.Contains(t, host(t, "go", "version", "-m", filepath.Join(s.run(t, "mount", c), "watchdog")), "GOARCH=arm64")
+	other := map[string]string{"amd64": "arm64", "arm64": "amd64"}[runtime.GOARCH]
+	s.build(t, "linux/"+other, "localhost/watchdog:other")
+	c = s.run(t, "from", "--pull-never", "--arch", other, "localhost/watchdog:other")
+	root = s.run(t, "mount", c)
+	checkFiles(t, root)
+	assert.Contains(t, host(t, "go", "version", "-m", filepath.Join(root, "watchdog")), "GOARCH="+other)
 }
 
 // checkConfig looks at what the image says of itself.
@@ -69,9 +73,9 @@ func checkConfig(t *testing.T, s store, commit string) {
 			}
 		}
 	}
-	require.NoError(t, json.Unmarshal([]byte(s.run(t, "inspect", "--type", "image", "localhost/watchdog:amd64")), &told))
+	require.NoError(t, json.Unmarshal([]byte(s.run(t, "inspect", "--type", "image", ours)), &told))
 	config := told.Docker.Config
-	assert.Equal(t, "amd64", told.Docker.Architecture)
+	assert.Equal(t, runtime.GOARCH, told.Docker.Architecture)
 	assert.Equal(t, "65532:65532", config.User)
 	assert.Equal(t, []string{"/watchdog"}, config.Entrypoint)
 	assert.Equal(t, []string{"serve"}, config.Cmd)

@@ -19,8 +19,9 @@ func TestReleasesAreReproducible(t *testing.T) {
 	if os.Getenv("WATCHDOG_TEST_ALL") == "" {
 		t.Skip("it compiles everything four times; WATCHDOG_TEST_ALL is not set")
 	}
-	first := release(t, filepath.Join(t.TempDir(), "here"))
-	second := release(t, filepath.Join(t.TempDir(), "somewhere", "else"), "GOCACHE="+t.TempDir())
+	checkout := filepath.Join(t.TempDir(), "here")
+	first := release(t, "../..", checkout)
+	second := release(t, checkout, filepath.Join(t.TempDir(), "somewhere", "else"), "GOCACHE="+t.TempDir())
 	sums, err := os.ReadFile(filepath.Join(first, "SHA256SUMS"))
 	require.NoError(t, err)
 	again, err := os.ReadFile(filepath.Join(second, "SHA256SUMS"))
@@ -36,14 +37,14 @@ func TestReleasesAreReproducible(t *testing.T) {
 		assert.FileExists(t, filepath.Join(first, name, "LICENSE"))
 	}
 	told := run(t, filepath.Join(first, "watchdog-"+version+"-linux-"+runtime.GOARCH, "watchdog"), "version")
-	commit := strings.TrimSpace(run(t, "git", "rev-parse", "HEAD"))
+	commit := strings.TrimSpace(run(t, "git", "-C", checkout, "rev-parse", "HEAD"))
 	assert.Equal(t, "watchdog "+version+"\ncommit   "+commit+"\ngo       "+runtime.Version()+"\nplatform linux/"+runtime.GOARCH+"\n", told)
 }
 
 // release makes a release of a fresh checkout and returns its folder.
-func release(t *testing.T, checkout string, env ...string) string {
+func release(t *testing.T, of, checkout string, env ...string) string {
 	t.Helper()
-	run(t, "git", "clone", "--quiet", "--no-hardlinks", "../..", checkout)
+	run(t, "git", "clone", "--quiet", "--no-hardlinks", of, checkout)
 	cmd := exec.CommandContext(t.Context(), "make", "release", "VERSION="+version)
 	cmd.Dir = checkout
 	cmd.Env = append(os.Environ(), env...)
