@@ -11,7 +11,7 @@
 //
 //	connected     the connection stands and the lease runs
 //	stalled       the connection stands, but the lease lapsed or a step is past its budget
-//	reconnecting  the connection ended; until the lease lapses nothing is concluded from that
+//	reconnecting  the connection ended; until a lease after that nothing is concluded from it
 //	dead          the kernel reported the exit of the process that connected
 //	ended         cleared, lost, closed or revoked
 //

@@ -94,6 +94,21 @@ func TestWhatLayUnreadTakesNothingBack(t *testing.T) {
 	assert.Equal(t, token, older.mark("1914", "2207", "t-7").Token, "and whoever hung up is left behind by anyone")
 }
 
+// TestWhoWasStoppedHasTheTimeToConnectAgain is about a process that goes on after its lease has lapsed, and whose
+// client gives the old connection up.
+func TestWhoWasStoppedHasTheTimeToConnectAgain(t *testing.T) {
+	w := newWorld(t)
+	a, other := w.connect(1000), w.connect(1000)
+	a.mark("1914", "2207", "t-7")
+	w.pass(3*lease, other)
+	require.Equal(t, watchdog.Stalled, w.look("1914", "2207").Owner.State)
+	w.Hangup(a.Session, w.at)
+	w.pass(lease-time.Second, other)
+	assert.Equal(t, watchdog.Reconnecting, w.look("1914", "2207").Owner.State)
+	w.pass(time.Second, other)
+	assert.Nil(t, w.look("1914", "2207").Owner)
+}
+
 // TestTheFirstCheckUnderAResumedTokenAsksTheDatabase is about a job that was run again between the comparison that
 // follows each resumption, and the first check.
 func TestTheFirstCheckUnderAResumedTokenAsksTheDatabase(t *testing.T) {

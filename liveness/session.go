@@ -67,11 +67,13 @@ func (r *Registry) Touch(s *Session, at time.Duration) {
 	s.beatAt = max(s.beatAt, at)
 }
 
-// Hangup ends the session's connection. Its ownerships stay, until its lease lapses.
+// Hangup ends the session's connection. Its ownerships stay, until its lease lapses, which starts afresh: a process
+// that was stopped past its lease, and goes on, may hang up first and must have the time to connect again.
 func (r *Registry) Hangup(s *Session, at time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.wake(at)
+	s.beatAt = max(s.beatAt, at)
 	s.connected = false
 	if len(s.owned) == 0 {
 		delete(r.sessions, s)
