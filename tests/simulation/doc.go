@@ -62,6 +62,9 @@
 //	scripts/mutate.sh let-stale-marks-take-back
 //		A watchdog that was stopped read the connection that its client had given up after the one that lives: a
 //		mark that lay there unread took the ownership away from the living one, and a live finalizer was reaped.
+//	scripts/mutate.sh end-stalled-with-the-connection
+//		A process that was stopped past its lease, and whose client hung up when it went on, was taken for lost in
+//		that instant, and its job was reaped before it could connect again.
 //	scripts/mutate.sh confirm-by-older-rows
 //		The first check under a resumed token did not ask the database, but rested on what it had said about the
 //		resumption, however long ago.

@@ -25,6 +25,9 @@ func (w *world) drain() {
 	w.mu.Unlock()
 	if i != nil {
 		i.strike.Store(nil)
+		w.mu.Lock()
+		i.resumed = w.now()
+		w.mu.Unlock()
 		i.gate.set(false)
 	}
 	if !w.sleep(3 * w.settings.lease) {

@@ -107,11 +107,7 @@ func (w *world) befall(f fault, n int) {
 		w.stop(l.gate, f.lasts, func() { l.free = w.now() })
 	case "die":
 		l.die([]time.Duration{0, time.Millisecond, 300 * time.Millisecond, 2 * time.Second}[f.variant], f.after)
-		w.later(f.lasts, func() {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.lives[f.which%processes] = w.begin(fmt.Sprintf("p%d'%d", f.which%processes, n), honest, true)
-		})
+		w.revive(f.which%processes, f.lasts)
 	case "cut":
 		if f.after { // and it does not come back at once
 			w.stop(l.gate, f.lasts, func() { l.free = w.now() })
@@ -124,6 +120,17 @@ func (w *world) befall(f fault, n int) {
 	default:
 		w.trouble(f)
 	}
+}
+
+// revive starts a process again after a while, if it is dead by then.
+func (w *world) revive(n int, after time.Duration) {
+	w.later(after, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.lives[n].dead.Load() {
+			w.lives[n] = w.begin(fmt.Sprintf("p%d'%d", n, len(w.everyone)), honest, true)
+		}
+	})
 }
 
 // trouble is a fault of the database, or of those who write to it.
@@ -199,8 +206,10 @@ func (w *world) stop(g *gate, lasts time.Duration, resumed func()) {
 	g.set(true)
 	w.later(lasts, func() {
 		w.mu.Lock()
-		resumed()
-		w.note("somebody goes on after %v", lasts)
+		if g.stopped() {
+			resumed()
+			w.note("somebody goes on after %v", lasts)
+		}
 		w.mu.Unlock()
 		g.set(false)
 	})

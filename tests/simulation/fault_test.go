@@ -35,7 +35,7 @@ func (f fault) String() string {
 // kinds are the faults that there are, each as often as it is to happen.
 var kinds = []string{
 	"kill", "kill", "kill", "kill", "kill",
-	"freeze", "die", "die", "die", "die", "pause", "pause", "pause", "cut", "cut",
+	"freeze", "freeze", "die", "die", "die", "die", "pause", "pause", "pause", "cut", "cut",
 	"failing", "slow", "hanging", "commits", "commits",
 	"step", "switch", "takeover", "lock", "suspend", "lies", "lies", "lies",
 }
@@ -49,7 +49,9 @@ func newFault(d dice, p *plan) fault {
 		f.lasts = d.rough(3 * s.lease)
 		f.which = int(d.rough(20))
 		f.effect = []string{"", "", "commit", "commit", "requeue", "begin", "lock", "jobs", "due", "reply", "reply"}[d.IntN(11)]
-	case "freeze", "pause", "switch":
+	case "freeze": // seldom so short that nobody misses it
+		f.lasts = d.span(0, s.lease) + d.rough(8*s.lease)
+	case "pause", "switch":
 		f.lasts = d.rough(s.policy.Ceiling)
 	case "cut":
 		f.lasts = d.rough(s.lease)

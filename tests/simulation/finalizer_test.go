@@ -40,9 +40,20 @@ func (w *world) finalize(id watchdog.JobID, run watchdog.RunID, which string, pr
 	if p.ending == finalizes {
 		w.db.update("finalizer", id, 0, f.close)
 	}
-	if f.alive() {
-		o.Clear()
+	if !f.alive() {
+		return
 	}
+	w.mu.Lock()
+	w.witness.letsGo(f.job, key)
+	w.mu.Unlock()
+	if p.ending == exits {
+		w.group.Go(o.Clear)
+		w.sleep(time.Microsecond) // it is on its way
+		l.die(0, false)
+		w.revive(process%processes, poll)
+		return
+	}
+	o.Clear()
 }
 
 // alive waits while the process is stopped, and is false when it is dead.

@@ -105,7 +105,10 @@ func (f *flow) read(p []byte, reader *gate) (int, error) {
 			}
 			f.mu.Unlock()
 			time.Sleep(wait)
-			reader.wait()
+			if reader.stopped() { // and goes on in no order
+				reader.wait()
+				time.Sleep(f.lag())
+			}
 			f.mu.Lock()
 		case f.reset:
 			return 0, syscall.ECONNRESET

@@ -23,7 +23,7 @@ func (t *witness) acts(f *finalizer, believes time.Duration) {
 		w.blame("what is done inside a hold is done alone", "%s acts on job %s, run %s, which was reaped at %v", f.name, f.job, f.run, r.at-time.Hour)
 	}
 	for _, d := range t.ledger[f.job] {
-		if d.by != f.life && now < d.believe && !t.let(d) {
+		if d.by != f.life && now < d.believe && !t.letGoOf(d) {
 			w.blame("what is done inside a hold is done alone", "%s acts on job %s, and %s believes to be alone until %v", f.name, f.job, d.by.name, d.believe-time.Hour)
 		}
 	}
@@ -44,8 +44,8 @@ func (t *witness) promisedUntil(f *finalizer) time.Duration {
 	return until
 }
 
-// let reports whether who did the deed has let go of the job since.
-func (t *witness) let(d deed) bool {
+// letGoOf reports whether who did the deed has let go of the job since.
+func (t *witness) letGoOf(d deed) bool {
 	for _, p := range t.promises[d.job] {
 		if p.run == d.run && p.holder == d.by && p.over != 0 {
 			return true

@@ -61,6 +61,9 @@ func (t *witness) overdue(i *incarnation, r *row) {
 	if due := max(calm, began+s.policy.Ceiling); now > due+most {
 		w.blame("nothing waits for ever", "job %s is %v old, and nothing has kept the backstop away for %v", r.ID, now-began, now-due)
 	}
+	if t.contradictory(r) {
+		return // it waits for the backstop
+	}
 	calm = max(calm, w.switched)
 	if w.enabled {
 		t.unavenged(i, r, calm)
@@ -73,14 +76,23 @@ func (t *witness) overdue(i *incarnation, r *row) {
 		return
 	}
 	due := max(calm, finished+s.policy.Grace, i.began+s.warmup)
+	if w.enabled {
+		due = max(due, t.let[execution{r.ID, r.Run}]+s.policy.Grace)
+	}
 	for _, g := range t.of[r.ID] {
 		if g.run == r.Run && w.enabled {
-			due = max(due, g.clearing+s.policy.Grace, g.wire.heard+s.lease+time.Second)
+			due = max(due, g.lostAt, g.wire.heard+s.lease+time.Second)
 		}
 	}
 	if now > due+most {
 		w.blame("what nobody finalizes is recovered", "job %s finished %v ago, nobody owns it, and nothing has kept the watchdog from it for %v", r.ID, now-finished, now-due)
 	}
+}
+
+// contradictory reports whether a clock that was set back has left a row that nobody can make sense of.
+func (t *witness) contradictory(r *row) bool {
+	latest := t.w.db.stamp().Add(t.w.settings.policy.Grace / 2)
+	return r.Finished() && r.FinishedAt.Before(r.Began()) || r.FinishedAt.After(latest) || r.Began().After(latest)
 }
 
 // unavenged asks whether an owner of the job whose death is proven should have been acted upon. Who died before its
@@ -90,6 +102,9 @@ func (t *witness) unavenged(i *incarnation, r *row, calm time.Duration) {
 	g := t.diedOf(i, r.Job)
 	if g == nil || g.clearing != 0 || g.lost || !t.alone(g) || g.role == watchdog.Worker && t.protected(r) {
 		return
+	}
+	if ended := g.wire.ended; ended != 0 && g.wire.life.noticed >= ended+w.settings.lease {
+		return // it was taken for lost before the kernel told
 	}
 	due := max(calm, g.wire.life.noticed)
 	for _, h := range t.of[r.ID] {
@@ -103,7 +118,10 @@ func (t *witness) unavenged(i *incarnation, r *row, calm time.Duration) {
 	if t.recovered(r) {
 		due += w.settings.policy.Grace
 	}
-	most := 2*time.Second + 4*w.settings.statement
+	most := time.Second + 4*w.settings.statement
+	if w.settings.hurried {
+		most = time.Second + w.settings.statement/2
+	}
 	if w.db.healthy != 0 {
 		most += 6 * time.Second // it is tried again with pauses that grow
 	}

@@ -73,6 +73,7 @@ const (
 	finalizes ending = iota // closes the job, then clears
 	abandons                // clears, and leaves the job open
 	forgets                 // leaves everything as it is
+	exits                   // clears, and its process ends in the same instant
 )
 
 // horizon is when the last fault has begun.
@@ -166,6 +167,8 @@ func newFinalizer(d dice, s settings) finalizerPlan {
 		f.ending = abandons
 	case d.one(12):
 		f.ending = forgets
+	case d.one(12):
+		f.ending = exits
 	}
 	return f
 }

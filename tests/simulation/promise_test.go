@@ -67,14 +67,17 @@ func (t *witness) tells(c *wire, m protocol.Message) {
 		return
 	}
 	t.revoked(c, g, m.Reason)
-	g.lost, g.told = true, true
+	g.loses(t.w.now())
+	g.told = true
 }
 
 // refused looks at a reply that says revoked.
 func (t *witness) refused(c *wire, q question, m protocol.Message, g *grant) {
 	if g != nil && g.uid == c.life.uid {
 		g.told = g.told || q.Op != protocol.OpMark && g.wire == c
-		g.lost = g.lost || g.told || q.Role == string(g.role) && q.Run == string(g.run)
+		if g.told || q.Role == string(g.role) && q.Run == string(g.run) {
+			g.loses(t.w.now())
+		}
 		t.revoked(c, g, m.Reason)
 	}
 	if q.Op != protocol.OpMark || q.Token != 0 {

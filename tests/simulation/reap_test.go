@@ -142,8 +142,21 @@ func (t *witness) jumped(by *incarnation, judged time.Duration) bool {
 // bereaved reports whether somebody who was, or may have been, granted the job's run is known to have died.
 func (t *witness) bereaved(by *incarnation, j watchdog.Job) bool {
 	for _, m := range t.marked[execution{j.ID, j.Run}] {
+		if t.saidGoodbye(m) {
+			continue // and that has to be read before its death is acted upon
+		}
 		if m.of == by && (m.Role == string(watchdog.Worker)) != j.Finished() && m.life.noticed != 0 && m.life.proof != watchdog.ProofNone {
 			return true
+		}
+	}
+	return false
+}
+
+// saidGoodbye reports whether who made the mark has cleared it on a connection that stood until its death.
+func (t *witness) saidGoodbye(m mark) bool {
+	for _, g := range t.of[watchdog.JobID(m.Job)] {
+		if g.spoken && g.wire == m.wire && string(g.role) == m.Role && string(g.run) == m.Run && m.life.client != nil {
+			return m.ended == 0 || m.ended >= m.life.died
 		}
 	}
 	return false
@@ -197,5 +210,5 @@ func (t *witness) known(by *incarnation, g *grant, at time.Duration, rivals int)
 	if g.wire.ended == 0 {
 		return true
 	}
-	return g.uid == honest && at < max(g.wire.heard, by.resumed)+s.lease
+	return g.uid == honest && at < max(g.wire.heard, g.wire.ended, by.resumed)+s.lease
 }

@@ -21,6 +21,7 @@ type witness struct {
 	reaped   map[execution]reap
 	staged   map[attempt]bool // whether the reap was found justified
 	marked   map[execution][]mark
+	let      map[execution]time.Duration // when it was last cleared
 	told     map[execution][]revocation
 	ageReaps []ageReap
 	ledger   map[watchdog.JobID][]deed
@@ -58,12 +59,21 @@ type grant struct {
 	at    time.Duration // when that was answered
 
 	clearing time.Duration // when its clear was sent; 0: it was not
-	cleared  bool          // and answered
+	spoken   bool          // its clear went out on the wire
+	cleared  bool          // and was answered
 	told     bool          // that the token is good no more
 	lost     bool          // it knows that it owns nothing more, by that or otherwise
+	lostAt   time.Duration // when it was told, or found out
 	guarded  bool          // the watchdog has read its job's row in a guarded stage since
 	budgets  bool          // it told of a step with a budget
 	checked  *incarnation  // that last answered a check of it positively
+}
+
+// loses takes in that the owner knows that it owns nothing more.
+func (g *grant) loses(at time.Duration) {
+	if !g.lost {
+		g.lost, g.lostAt = true, at
+	}
 }
 
 // same reports whether both are one finalization.
@@ -107,7 +117,7 @@ type revocation struct {
 func newWitness(w *world) *witness {
 	return &witness{w: w, grants: make(map[name]*grant), of: make(map[watchdog.JobID][]*grant),
 		promises: make(map[watchdog.JobID][]*promise), reaped: make(map[execution]reap), staged: make(map[attempt]bool),
-		ledger: make(map[watchdog.JobID][]deed), marked: make(map[execution][]mark), told: make(map[execution][]revocation)}
+		ledger: make(map[watchdog.JobID][]deed), let: make(map[execution]time.Duration), marked: make(map[execution][]mark), told: make(map[execution][]revocation)}
 }
 
 func (t *witness) connects(l *life, i *incarnation) *wire {
@@ -129,12 +139,23 @@ func (t *witness) asks(c *wire, q question) {
 	case protocol.OpStep:
 		g.budgets = g.budgets || q.Budget != 0
 	case protocol.OpClear:
+		g.spoken = true
 		t.clears(g, q.at)
+	}
+}
+
+// letsGo takes in that a finalizer is done, whether or not it has a connection on which to say so.
+func (t *witness) letsGo(job watchdog.JobID, key string) {
+	for _, g := range t.of[job] {
+		if g.key == key {
+			t.clears(g, t.w.now())
+		}
 	}
 }
 
 // clears takes in that an owner lets go of its job.
 func (t *witness) clears(g *grant, at time.Duration) {
+	t.let[execution{g.job, g.run}] = at
 	if g.clearing == 0 {
 		g.clearing = at
 	}
@@ -162,7 +183,7 @@ func (t *witness) answers(c *wire, q question, m protocol.Message) {
 	case m.Error == protocol.Revoked:
 		t.refused(c, q, m, g)
 	case q.Op == protocol.OpMark && g != nil && g.wire.life == c.life && (m.Error == protocol.Owned || m.Error == protocol.NotOwner):
-		g.lost = true
+		g.loses(t.w.now())
 	}
 }
 
