@@ -9,9 +9,12 @@ import (
 	"github.com/finalizer-watchdog/watchdog"
 )
 
-// Rows reads jobs from the orchestrator's database. The instant is one before the read.
+// Rows reads jobs from the orchestrator's database.
 type Rows interface {
+	// Jobs returns those that there are, and an instant before they were read.
 	Jobs(ctx context.Context, ids []watchdog.JobID) ([]watchdog.Job, watchdog.Instant, error)
+	// Unlocked returns those whose rows no transaction has locked.
+	Unlocked(ctx context.Context, ids []watchdog.JobID) ([]watchdog.JobID, error)
 }
 
 const (
@@ -143,6 +146,7 @@ func (a *asker) round(ctx context.Context) (more bool, err error) {
 		for job := range batch {
 			ids = append(ids, job)
 		}
+		a.settle(ctx, ids)
 		rows, at, err := a.rows.Jobs(ctx, ids)
 		if err == nil {
 			a.registry.Observe(at, ids, rows)
@@ -155,6 +159,20 @@ func (a *asker) round(ctx context.Context) (more bool, err error) {
 			return true, err
 		}
 	}
+}
+
+// settle asks about those of the jobs of which a read alone does not tell enough. Those of whom it does not find out
+// are not confirmed by the read that follows.
+func (a *asker) settle(ctx context.Context, ids []watchdog.JobID) {
+	unsettled := a.registry.Unsettled(ids)
+	if len(unsettled) == 0 {
+		return
+	}
+	free, err := a.rows.Unlocked(ctx, unsettled)
+	if err != nil && ctx.Err() == nil {
+		a.log.Warn("the rows of owned jobs could not be locked; checks that need it are unavailable", "error", err)
+	}
+	a.registry.Settled(free)
 }
 
 // tell answers who waited.

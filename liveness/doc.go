@@ -39,5 +39,5 @@
 //   - The state file cannot be written: a check is unavailable; a mark too, once the reserved tokens end.
 //   - The watchdog itself was stopped or starved: every lease starts afresh before any is judged.
 //   - The watchdog died: tokens are resumed provisionally, on the stages that their owners tell; holds are read back
-//     from the state file.
+//     from the state file. Its last commit may be under way: see unsettled.go.
 package liveness

@@ -188,7 +188,7 @@ func (r *Registry) grant(s *Session, at time.Duration, req *protocol.Request, to
 	e := r.entry(watchdog.JobID(req.Job))
 	o := &ownership{entry: e, session: s, run: watchdog.RunID(req.Run), key: req.Key,
 		role: watchdog.Role(req.Role), task: req.Task, stage: req.Stage, token: token, markedAt: at,
-		guarded: resumed && r.mayGuard(req.Stage)}
+		guarded: resumed && r.mayGuard(req.Stage), unsettled: resumed || r.young(at)}
 	e.slots[slot(o.role)] = o
 	e.newest[slot(o.role)] = given{token, s.peer.UID}
 	r.tokens[token] = o

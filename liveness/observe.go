@@ -16,12 +16,8 @@ func (r *Registry) Observe(at watchdog.Instant, asked []watchdog.JobID, rows []w
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, id := range asked {
-		e := r.jobs[id]
-		if e == nil {
-			continue
-		}
-		for _, o := range e.slots {
-			if o != nil && o.markedAt <= at.Boot {
+		for _, o := range r.owners(id) {
+			if o.markedAt <= at.Boot {
 				r.compare(o, at, found[id])
 			}
 		}
@@ -34,7 +30,7 @@ func (r *Registry) compare(o *ownership, at watchdog.Instant, row *watchdog.Job)
 		return
 	}
 	r.learn(o, at, *row)
-	o.confirmed = o.confirmed || o.askedAt != 0 && o.askedAt <= at.Boot
+	o.confirmed = o.confirmed || !o.unsettled && o.askedAt != 0 && o.askedAt <= at.Boot
 }
 
 // learn takes in what an open row says about the job that o owns under that row's run.
@@ -85,6 +81,18 @@ func (r *Registry) Owned() []watchdog.JobID {
 func (r *Registry) Owns(job watchdog.JobID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := r.jobs[job]
-	return e != nil && (e.slots[0] != nil || e.slots[1] != nil)
+	return len(r.owners(job)) > 0
+}
+
+// owners are the job's finalizer and its worker, as far as there are any.
+func (r *Registry) owners(job watchdog.JobID) []*ownership {
+	var owners []*ownership
+	if e := r.jobs[job]; e != nil {
+		for _, o := range e.slots {
+			if o != nil {
+				owners = append(owners, o)
+			}
+		}
+	}
+	return owners
 }

@@ -54,6 +54,7 @@ type Registry struct {
 	tokens    map[uint64]*ownership // all that there are
 	sessions  map[*Session]struct{} // of living processes
 	connected uint64                // how many sessions there ever were
+	firstAt   time.Duration         // when the first of them connected
 	shortest  time.Duration         // the shortest lease among them
 	tickedAt  time.Duration
 
@@ -130,6 +131,7 @@ type ownership struct {
 	known     bool          // its job's row was seen open under its run
 	guarded   bool          // its job's row was seen in a guarded stage, or may have been: see mayGuard
 	confirmed bool          // the database holds the job open under its run
+	unsettled bool          // a reap of its job that another watchdog began may be under way
 	askedAt   time.Duration // when its first check asked the database
 	noHold    time.Duration // its job's backstop: no hold is given from there on; 0: not known
 

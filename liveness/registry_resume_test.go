@@ -147,6 +147,44 @@ func TestTheGuardOutlivesTheWatchdog(t *testing.T) {
 	}
 }
 
+// TestNoHoldIsPromisedIntoAReapThatIsUnderWay is about a watchdog that died while its commit was on the way: until that
+// has taken place rows that are read show the job open.
+func TestNoHoldIsPromisedIntoAReapThatIsUnderWay(t *testing.T) {
+	w := newWorld(t)
+	seasoned := w.connect(1000)
+	token := seasoned.mark("2020", "1", "").Token
+	_, need := w.Check(seasoned.Session, w.at, &protocol.Request{Job: "2020", Token: token})
+	require.True(t, need.Ask)
+	assert.Empty(t, w.Unsettled([]watchdog.JobID{"2020"}), "nothing of another watchdog's can be left")
+
+	w.Registry = w.registry(100, 200)
+	a, b := w.connect(1000), w.connect(1000)
+	require.Nil(t, a.resume("1914", "2207", 42).Err)
+	token = b.mark("1915", "2208", "").Token
+	asked := []watchdog.JobID{"1913", "1914", "1915"}
+	assert.Empty(t, w.Unsettled(asked), "nobody waits for it")
+	for p, check := range map[*peer]protocol.Request{a: {Job: "1914", Token: 42}, b: {Job: "1915", Token: token}} {
+		_, need = w.Check(p.Session, w.at, &check)
+		require.True(t, need.Ask)
+	}
+	assert.Equal(t, asked[1:], w.Unsettled(asked))
+
+	rows := []watchdog.Job{w.row("1914", "2207"), w.row("1915", "2208")}
+	w.Observe(w.instant(), asked, rows)
+	w.Settled([]watchdog.JobID{"1915"})
+	_, need = w.Check(a.Session, w.at, &protocol.Request{Job: "1914", Token: 42})
+	assert.True(t, need.Ask)
+	w.Observe(w.instant(), asked, rows)
+	_, need = w.Check(a.Session, w.at, &protocol.Request{Job: "1914", Token: 42})
+	assert.True(t, need.Ask, "its row is locked")
+	reply, _ := w.Check(b.Session, w.at, &protocol.Request{Job: "1915", Token: token})
+	assert.Equal(t, holds, reply.Hold)
+
+	w.Settled(w.Unsettled(asked))
+	w.Observe(w.instant(), asked, []watchdog.Job{{ID: "1914", Run: "2207", Status: watchdog.StatusQueued}})
+	assert.Equal(t, "revoked closed", code(a.check("1914", 42)))
+}
+
 // TestATokenThatNobodyKnowsTakesNoHold is about a newer token that is named after a restart while the holder of an
 // older one is back already.
 func TestATokenThatNobodyKnowsTakesNoHold(t *testing.T) {

@@ -52,6 +52,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, at: time.Hour, enabled: true,
 		seen: &counter{marks: map[string]int{}, checks: map[string]int{}, releases: map[string]int{}}}
 	w.Registry = w.registry(0, 1<<20)
+	w.Hangup(w.Connect(w.at-lease, Peer{}), w.at-lease) // it was not started just now
 	return w
 }
 
@@ -112,6 +113,7 @@ func (p *peer) check(job string, token uint64) protocol.Reply {
 	reply, need := p.w.Check(p.Session, p.w.at, &protocol.Request{Job: job, Token: token})
 	if need.Ask {
 		o := p.owned[token]
+		p.w.Settled(p.w.Unsettled([]watchdog.JobID{watchdog.JobID(job)}))
 		p.w.Observe(p.w.instant(), []watchdog.JobID{watchdog.JobID(job)}, []watchdog.Job{p.w.row(job, string(o.run))})
 		reply, need = p.w.Check(p.Session, p.w.at, &protocol.Request{Job: job, Token: token})
 	}

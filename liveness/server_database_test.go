@@ -59,6 +59,21 @@ func TestADatabaseThatFails(t *testing.T) {
 	s.eventually(func() bool { return k.ask(checking("1914", token)).OK }, "it is back")
 }
 
+// TestARowThatSomebodyHasLocked is about a first check just after the start, see Registry.Unsettled.
+func TestARowThatSomebodyHasLocked(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.rows.lock("1914")
+	k := s.dial()
+	token, other := k.mark("1914"), k.mark("2020")
+	assert.Equal(t, protocol.Unavailable, k.ask(checking("1914", token)).Error)
+	assert.True(t, k.ask(checking("2020", other)).OK, "nobody has that locked")
+	s.rows.lock("")
+	assert.True(t, k.ask(checking("1914", token)).OK)
+	s.rows.lock("1914")
+	assert.True(t, k.ask(checking("1914", token)).OK, "asked once")
+}
+
 func TestANewerRunTakesTheJob(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -137,6 +138,7 @@ type database struct {
 	mu     sync.Mutex
 	newest map[watchdog.JobID]watchdog.RunID
 	err    error
+	locked watchdog.JobID
 	hangs  chan struct{} // until it is closed nothing is answered; nil: answers
 }
 
@@ -166,6 +168,22 @@ func (d *database) Jobs(ctx context.Context, ids []watchdog.JobID) ([]watchdog.J
 		rows = append(rows, watchdog.Job{ID: id, Run: run, Status: watchdog.StatusRunning, StartedAt: at.Rows})
 	}
 	return rows, at, nil
+}
+
+func (d *database) Unlocked(_ context.Context, ids []watchdog.JobID) ([]watchdog.JobID, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err != nil {
+		return nil, d.err
+	}
+	return slices.DeleteFunc(slices.Clone(ids), func(id watchdog.JobID) bool { return id == d.locked }), nil
+}
+
+// lock has somebody lock a row; of no job, the empty one, lets go of it.
+func (d *database) lock(job watchdog.JobID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.locked = job
 }
 
 // fail has questions fail from now on, or answered when err is nil.

@@ -38,6 +38,9 @@ func (r *Registry) Connect(at time.Duration, peer Peer) *Session {
 	defer r.mu.Unlock()
 	r.connected++
 	s.number = r.connected
+	if s.number == 1 {
+		r.firstAt = at
+	}
 	if len(r.sessions) == 0 {
 		r.tickedAt = at
 		r.shortest = r.cfg.Lease

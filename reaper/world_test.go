@@ -185,6 +185,7 @@ func (s *session) check(id watchdog.JobID) bool {
 	req := &protocol.Request{Op: protocol.OpCheck, Job: string(id), Token: s.tokens[id]}
 	reply, promise := s.w.registry.Check(s.Session, s.w.boot(), req)
 	if promise.Ask {
+		s.w.registry.Settled([]watchdog.JobID{id})
 		s.w.registry.Observe(s.w.now(), []watchdog.JobID{id}, []watchdog.Job{s.w.db.get(id)})
 		reply, promise = s.w.registry.Check(s.Session, s.w.boot(), req)
 	}
