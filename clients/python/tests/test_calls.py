@@ -215,6 +215,34 @@ class Calls(unittest.TestCase):
             o.clear()
         client.mark("é" * 64, run="r", task="x" + "é" * 200, stage="a\ud800b").clear()
 
+    def test_none_is_no_text(self):
+        script, client = self.served(mark=[{"ok": True, "token": 42}, {"ok": True, "token": 43}])
+        client.own(1, run=2, stage=None, task=None, key=None)
+        client.own(1, run=2, key=None)
+        first, second = script.asked("mark")
+        self.assertEqual({"op", "id", "job", "run", "key", "role"}, set(first))
+        self.assertNotEqual(first["key"], second["key"], "they are rivals")
+
+    def test_settings_that_are_none(self):
+        for options, named in (({"lease": "15"}, "lease"), ({"lease": -1}, "lease"), ({"lease": True}, "lease"),
+                               ({"timeout": None}, "timeout"), ({"timeout": -1}, "timeout"),
+                               ({"timeout": float("nan")}, "timeout"), ({"on_unknown": "wait"}, "on_unknown")):
+            with self.subTest(options), self.assertRaisesRegex(ValueError, "%s is .*%s" % (named, list(options.values())[0])):
+                Client("/nowhere", **options)
+        Client("/nowhere", timeout=0).own(1, run=1).clear()
+
+    def test_an_id_that_is_none_is_named(self):
+        _, client = self.served()
+
+        class Unprintable:
+            def __repr__(self):
+                raise ValueError
+
+        for job, run, said in ((None, 2, "its job is None"), (1, 2.5, "its run is 2.5"), (Unprintable(), 2, "its job is <Unprintable")):
+            with self.assertLogs("finalizer_liveness", logging.WARNING) as logs:
+                client.mark(job, run=run)
+            self.assertIn(said, logs.output[0])
+
     def test_texts_for_people_are_cut_to_whole_letters(self):
         script, client = self.served()
         with client.own(1, run=2, task="x" + "é" * 200, stage="a\ud800b") as o:

@@ -1,5 +1,5 @@
-"""What a host program does to a client that lives in it: signals, locks that are held, threads that die, descriptors
-that run out, arguments that are none."""
+"""What a host program does to a client that lives in it: signals, held locks, forks, threads that die, descriptors
+that run out."""
 
 import ctypes
 import gc
@@ -16,7 +16,7 @@ import time
 import unittest
 
 import harness
-from finalizer_liveness import OK, UNKNOWN, Client
+from finalizer_liveness import OK, UNKNOWN
 
 BOUND = 0.05
 SLACK = 3  # a busy machine's; what waits for the lock would wait for ever
@@ -247,34 +247,6 @@ class Hostile(unittest.TestCase):
         env = dict(os.environ, PYTHONPATH=str(harness.ROOT / "clients" / "python"), WATCHDOG_SOCKET=fake.socket)
         done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=env, capture_output=True, text=True, timeout=20)
         self.assertEqual((0, ""), (done.returncode, done.stderr))
-
-    def test_none_is_no_text(self):
-        script, client = self.served(mark=[{"ok": True, "token": 42}, {"ok": True, "token": 43}])
-        client.own(1, run=2, stage=None, task=None, key=None)
-        client.own(1, run=2, key=None)
-        first, second = script.asked("mark")
-        self.assertEqual({"op", "id", "job", "run", "key", "role"}, set(first))
-        self.assertNotEqual(first["key"], second["key"], "they are rivals")
-
-    def test_settings_that_are_none(self):
-        for options, named in (({"lease": "15"}, "lease"), ({"lease": -1}, "lease"), ({"lease": True}, "lease"),
-                               ({"timeout": None}, "timeout"), ({"timeout": -1}, "timeout"),
-                               ({"timeout": float("nan")}, "timeout"), ({"on_unknown": "wait"}, "on_unknown")):
-            with self.subTest(options), self.assertRaisesRegex(ValueError, "%s is .*%s" % (named, list(options.values())[0])):
-                Client("/nowhere", **options)
-        Client("/nowhere", timeout=0).own(1, run=1).clear()
-
-    def test_an_id_that_is_none_is_named(self):
-        _, client = self.served()
-
-        class Unprintable:
-            def __repr__(self):
-                raise ValueError
-
-        for job, run, said in ((None, 2, "its job is None"), (1, 2.5, "its run is 2.5"), (Unprintable(), 2, "its job is <Unprintable")):
-            with self.assertLogs("finalizer_liveness", logging.WARNING) as logs:
-                client.mark(job, run=run)
-            self.assertIn(said, logs.output[0])
 
     def test_a_fork_while_an_event_is_being_set(self):
         _, client = self.served()
