@@ -116,10 +116,12 @@ func embedded(set string, d dialect) (map[string]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		texts[sig.name] = file{text: text, origin: "set " + set}
+		texts[sig.name] = file{text: text, origin: originOf(set)}
 	}
 	return texts, nil
 }
+
+func originOf(set string) string { return "set " + set }
 
 // include replaces each line "-- include NAME" by the set's file of that name: what several statements share
 // is written once.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -88,10 +89,11 @@ func (s *Store) Due(ctx context.Context, now time.Time, grace, ceiling time.Dura
 		"ceiling": ceiling.Seconds(), "after": string(after), "limit": int64(limit)})
 }
 
-// OpenJobs gives at most limit of the jobs that are running or of an unknown status, as Due orders them.
+// OpenJobs gives at most limit of the jobs that are running or of an unknown status, as Due orders them. It gives
+// watchdog.ErrNoJob where no job can have the id after which they begin: no job at all would look like the last page.
 func (s *Store) OpenJobs(ctx context.Context, now time.Time, after watchdog.JobID, limit int) ([]watchdog.Job, error) {
-	if !storable(string(after)) {
-		return nil, nil
+	if after != "" && !s.statements["open_jobs"].canName(string(after)) {
+		return nil, watchdog.ErrNoJob
 	}
 	return s.jobs(ctx, "open_jobs", map[string]any{"now": seconds(now), "after": string(after), "limit": int64(limit)})
 }
@@ -169,6 +171,16 @@ func (s *Store) query(ctx context.Context, on sqlx.QueryerContext, name string, 
 		rows = append(rows, r)
 	}
 	return rows, found.Err()
+}
+
+// canName reports whether the text can be an id at all. The orchestrator's set has integers; what the statements of
+// one's own have for ids is not known here.
+func (s statement) canName(text string) bool {
+	if s.origin != originOf(defaultSet) {
+		return storable(text)
+	}
+	id, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && strconv.FormatInt(id, 10) == text
 }
 
 // storable reports whether a text can be in a database at all: PostgreSQL refuses the others with an error, and

@@ -104,9 +104,8 @@ func TestHostileIDsNameNoJob(t *testing.T) {
 			require.NoError(t, tx.Commit())
 
 			if id != "" {
-				jobs, err = f.store.OpenJobs(t.Context(), noon, id, 10)
-				require.NoError(t, err, "%q", id)
-				require.Empty(t, jobs, "%q", id)
+				_, err = f.store.OpenJobs(t.Context(), noon, id, 10)
+				require.ErrorIs(t, err, watchdog.ErrNoJob, "%q", id)
 				jobs, err = f.store.Due(t.Context(), noon, time.Minute, time.Hour, id, 10)
 				require.NoError(t, err, "%q", id)
 				require.Empty(t, jobs, "%q", id)
@@ -117,6 +116,17 @@ func TestHostileIDsNameNoJob(t *testing.T) {
 		require.NoError(t, err)
 		require.ElementsMatch(t, []string{"1914", "9223372036854775807", "-5", "0"}, ids(jobs))
 	})
+}
+
+// The ids of a statement of one's own are whatever it takes them for.
+func TestPagesOfTextIDs(t *testing.T) {
+	f := onSQLite(t)
+	f.config.Dir = overrides(t, map[string]string{"open_jobs": `SELECT id AS job, NULL AS run, NULL AS task, NULL AS stage, 'running' AS status,
+		1 AS attempt, 'v' AS version, NULL AS created_at, NULL AS started_at, NULL AS run_started_at, NULL AS finished_at,
+		NULL AS exit_code, NULL AS pid FROM (SELECT 'abc' AS id UNION SELECT 'abd') WHERE id > :after ORDER BY id LIMIT :limit`})
+	jobs, err := f.open(t, f.config).OpenJobs(t.Context(), noon, "abc", 10)
+	require.NoError(t, err)
+	require.Equal(t, []string{"abd"}, ids(jobs))
 }
 
 func ids(jobs []watchdog.Job) []string {

@@ -45,7 +45,7 @@ func (q *queue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // read asks the database, for all who ask the same now.
 func (q *queue) read(ctx context.Context, asked query) answer {
-	ctx, cancel := context.WithTimeout(ctx, q.config.Timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, q.config.Timeout, fmt.Errorf("the database did not answer within %s", q.config.Timeout))
 	defer cancel()
 
 	page, err := q.ask(ctx, asked)
@@ -65,13 +65,13 @@ func (q *queue) ask(ctx context.Context, asked query) (watchdog.Queue, error) {
 	return q.config.Source.Page(ctx, asked.after, asked.limit)
 }
 
+// noJob tells of an id that is no job's, and of one that can be none's: the page after that would look like the last.
 func noJob(asked query) answer {
-	field, id := "job", asked.job
-	if id == "" {
-		field, id = "after", asked.after
+	if asked.job != "" {
+		return render(http.StatusNotFound, refusalBody{"no-such-job", new("job"), fmt.Sprintf("job=%q: %v", asked.job, watchdog.ErrNoJob)})
 	}
-	message := fmt.Sprintf("%s=%q: %v", field, id, watchdog.ErrNoJob)
-	return render(http.StatusNotFound, refusalBody{"no-such-job", &field, message})
+	return render(http.StatusBadRequest, refusalBody{"bad-request", new("after"),
+		fmt.Sprintf("after=%q: must be a job's id; take it from next", asked.after)})
 }
 
 // unavailable tells what is known without the database.

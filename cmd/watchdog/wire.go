@@ -30,6 +30,10 @@ const (
 	descriptorsSpare = 256 // for the database, the scrapes and the rest
 )
 
+// pageTimeout is how long a page waits for the database at most: the page's script and watchdog explain wait a little
+// longer, and would take the watchdog for the one that does not answer.
+const pageTimeout = 5 * time.Second
+
 // serve opens everything that the settings name, in the order in which a mistake costs least, and runs it
 // until ctx ends.
 func serve(ctx context.Context, config Config, logs loggers) (err error) {
@@ -154,7 +158,7 @@ func (p *program) pages(config Config, socket *liveness.Socket) web.Config {
 		Metrics:  p.metrics,
 		Settings: config.values(),
 		Version:  thisBuild().version,
-		Timeout:  config.DatabaseTimeout,
+		Timeout:  min(config.DatabaseTimeout, pageTimeout),
 	}
 }
 
