@@ -30,6 +30,8 @@ func TestIntegratingPage(t *testing.T) {
 		"A command 3 indented": runStep,
 		"By hand 1 indented":   runConversation,
 		"By hand 2 bash":       runByHand,
+
+		"What it costs 1 indented": runCosts,
 	}
 	counts := make(map[string]int)
 	ran := 0
@@ -258,4 +260,16 @@ func runByHand(t *testing.T, code string) {
 	assert.Equal(t, 0, p.Wait(t, program.Patience), "%s", p.Output())
 	assert.Contains(t, p.Output(), "finalizing 1914\nfinalized\n")
 	program.Eventually(t, "who closed nothing counts as dead", func() bool { return w.reaps(documentedJob) == "owner-died" })
+}
+
+// runCosts runs the commands that measure.
+func runCosts(t *testing.T, code string) {
+	if os.Getenv("WATCHDOG_TEST_ALL") == "" {
+		t.Skip("set WATCHDOG_TEST_ALL=1 to run it")
+	}
+	output := runIn(t, "../..", "bash", "-ec", code)
+	for _, figure := range []string{"mark-p50-ms", "further-KiB", "| hanging | clear |", "descriptors; each", "each further job"} {
+		assert.Contains(t, output, figure)
+	}
+	t.Log(output)
 }

@@ -101,6 +101,7 @@ test('two marks are rivals, with one key they are one owner', async (t) => {
 test('a mark after a clear that is not sent yet is not cleared', async (t) => {
   const { script, liveness } = await served(t, { mark: [null] }, { timeout: 100 });
   const first = await liveness.mark(1, { run: 2, key: 'k' });
+  await until(() => script.asked('mark').length === 1, 'it is marked');
   const clearing = first.clear();
   const second = liveness.mark(1, { run: 2, key: 'k' });
   await clearing;

@@ -42,7 +42,8 @@ function footprint(socket) {
     import { readFile } from 'node:fs/promises';
     const read = (file, pattern) => [...readFileSync('/proc/self/' + file, 'utf8').matchAll(pattern)].reduce((sum, m) => sum + Number(m[1]), 0);
     const look = () => (gc(), [read('smaps_rollup', /^Private_\\w+: +(\\d+)/gm), read('status', /^Threads:\\s+(\\d+)/gm), readdirSync('/proc/self/fd').length]);
-    await readFile('/proc/self/stat'); // so that Node's own threads are there
+    await readFile('/proc/self/stat'); // so that Node's own threads are there,
+    process.stdout.write(''); // and the descriptor that it keeps in reserve
     look();
     const before = look();
     const { Client } = await import('${new URL('../src/index.js', import.meta.url)}');
