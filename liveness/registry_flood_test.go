@@ -3,6 +3,7 @@ package liveness
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -99,4 +100,21 @@ func TestWhatAPeerMadeUpDiesLast(t *testing.T) {
 	jobs, more = w.TakeDead(50)
 	assert.Len(t, jobs, 16)
 	assert.False(t, more)
+}
+
+// TestTheClearOfAnotherRunTakesNoPlace is about a peer that marks and clears a run that the job does not have.
+func TestTheClearOfAnotherRunTakesNoPlace(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(2000)
+	token := a.mark("1914", "2207", "").Token
+	w.observed("1914", "2207")
+	require.Nil(t, a.clear("1914", token).Err)
+	cleared := w.at
+
+	w.pass(time.Second, a, b)
+	require.Nil(t, b.clear("1914", b.mark("1914", "made up", "").Token).Err)
+	assert.Equal(t, cleared, w.look("1914", "2207").ClearedAt)
+	w.pass(grace, a, b)
+	require.Nil(t, b.clear("1914", b.mark("1914", "2207", "").Token).Err)
+	assert.Equal(t, w.at, w.look("1914", "2207").ClearedAt, "what does not count any more is replaced")
 }
