@@ -124,8 +124,8 @@ func (t *witness) byAge(by *incarnation, j watchdog.Job, judged time.Duration, o
 // letGo reports whether the grace counts from the clear of an owner. The watchdog remembers one clear of a job: a
 // liar that clears another run takes this one's place.
 func (t *witness) letGo(g *grant) bool {
-	for _, h := range t.of[g.job] {
-		if h.run != g.run && h.clearing >= g.clearing {
+	for x, at := range t.let {
+		if x.job == g.job && x.run != g.run && at >= g.clearing {
 			return false
 		}
 	}
