@@ -44,7 +44,7 @@ class Orchestrator:
         for line in self.process.stdout:
             self.told.append(json.loads(line))
 
-    def seen(self, event, within=15.0):
+    def seen(self, event, within=40.0):
         return harness.until(lambda: [t for t in self.told if t["event"] == event], within, event + " was not told")
 
     def kill(self):
@@ -94,7 +94,7 @@ class World(unittest.TestCase):
     def owned(self, o):
         """Wait until an orchestrator finalizes and the watchdog knows it."""
         o.seen("finalizing")
-        harness.until(lambda: self.watchdog.ask(op="status")["owned"], 15)
+        harness.until(lambda: self.watchdog.ask(op="status")["owned"], 40)
 
     def by_proof(self, job):
         """See to it that a job was reaped for its owner's death, which is at once, and not for its age."""
@@ -105,7 +105,7 @@ class World(unittest.TestCase):
         with self.store._transaction() as execute:
             return [row[0] for row in execute("SELECT status FROM jobs ORDER BY id")]
 
-    def becomes(self, wanted, within=15.0):
+    def becomes(self, wanted, within=40.0):
         try:
             harness.until(lambda: self.job() == wanted, within)
         except AssertionError:
@@ -148,16 +148,16 @@ class World(unittest.TestCase):
         for ref, stage in (("ORCH-1", "review"), ("ORCH-2", "deploy-staging")):
             self.store.submit(ref, stage)
         o = self.orchestrator(retest=60, merge=0.1, agent=1)
-        harness.until(lambda: self.statuses()[0] == "done", 15)
+        harness.until(lambda: self.statuses()[0] == "done", 40)
         self.owned(o)
         self.store.submit("ORCH-3", "deploy-staging")
-        harness.until(lambda: self.statuses()[2] == "running", 15)
+        harness.until(lambda: self.statuses()[2] == "running", 40)
         o.kill()
-        harness.until(lambda: self.statuses()[1] == "queued", 15)
+        harness.until(lambda: self.statuses()[1] == "queued", 40)
         self.by_proof(2)
         self.assertEqual(["done", "queued", "running"], self.statuses(), "an agent may still work; its orchestrator's start decides")
         self.orchestrator(retest=0.1, merge=0.1)
-        harness.until(lambda: self.statuses() == ["done"] * 3, 15)
+        harness.until(lambda: self.statuses() == ["done"] * 3, 40)
         self.assertEqual({"ORCH-1": 1, "ORCH-2": 1, "ORCH-3": 1}, self.merged())
 
     def test_the_orchestrator_is_killed_in_the_middle_of_its_merge(self):

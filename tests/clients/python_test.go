@@ -16,7 +16,7 @@ import (
 	"github.com/finalizer-watchdog/watchdog/tests/program"
 )
 
-func TestMain(m *testing.M) { os.Exit(program.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(program.RunParallel(m, 12)) }
 
 const (
 	clientTests  = "../../clients/python/tests"

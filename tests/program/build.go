@@ -22,7 +22,11 @@ var built struct {
 
 // Run runs the tests of a binary and returns the exit status for os.Exit. In a process that Connect has started
 // it is the peer instead.
-func Run(m *testing.M) int {
+func Run(m *testing.M) int { return RunParallel(m, 6) }
+
+// RunParallel is Run, with so many tests at once: as many as is good where they wait for processes far more than they
+// compute.
+func RunParallel(m *testing.M, parallel int) int {
 	if socket := os.Getenv(peerVariable); socket != "" {
 		return bePeer(socket)
 	}
@@ -33,9 +37,6 @@ func Run(m *testing.M) int {
 	}
 	return pg.Run(m)
 }
-
-// parallel is how many tests run at once: they wait for processes far more than they compute.
-const parallel = 6
 
 const watchdogPackage = "github.com/finalizer-watchdog/watchdog/cmd/watchdog"
 
