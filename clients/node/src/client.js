@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
-import { debuglog, inspect } from 'node:util';
+import { debuglog } from 'node:util';
 
 import { Claim, inert } from './claim.js';
-import { cut, describe, id, told } from './job.js';
+import { cut, describe, id, show, told } from './job.js';
 import { Keeper } from './keeper.js';
 import { Ownership } from './ownership.js';
 import { span } from './wire.js';
@@ -74,8 +74,8 @@ export class Client {
     try {
       return await this.#keeper.mark(new Claim(describe(job, options ?? {}), paired));
     } catch (error) {
-      const why = String(error?.message ?? error);
-      this.#log('warn', `job ${inspect(job).slice(0, 200)} cannot be marked: ${why}`);
+      const why = show(error);
+      this.#log('warn', `job ${show(job)} cannot be marked: ${why}`);
       return inert({ job: '', run: '', fields: {} }, why);
     }
   }
@@ -83,7 +83,7 @@ export class Client {
 
 function none(setting, right) {
   const [[name, value]] = Object.entries(setting);
-  return new TypeError(`${name} is ${inspect(value)}, not ${right}`);
+  return new TypeError(`${name} is ${show(value)}, not ${right}`);
 }
 
 /** A log must not stop a finalizer. Without one NODE_DEBUG=finalizer-liveness shows what it would be told. */

@@ -7,6 +7,15 @@ import { encode, MAX_ID, MAX_LINE, MAX_TEXT } from './wire.js';
 
 const LONE_SURROGATES = /[\ud800-\udfff]/gu;
 
+/** A value of a caller in a message: also one that cannot be shown. */
+export function show(value) {
+  try {
+    return (value instanceof Error ? value.message : inspect(value)).slice(0, 200);
+  } catch {
+    return `a strange ${typeof value}`;
+  }
+}
+
 /** The job, its run and the other fields of a mark. Throws if no request can name the job. */
 export function describe(job, { run, stage, task, key, role } = {}) {
   const fields = {
@@ -32,7 +41,7 @@ export function cut(text) {
 export function id(value, name = 'job') {
   if (typeof value === 'string') return value;
   if (Number.isSafeInteger(value) || typeof value === 'bigint') return String(value);
-  throw new TypeError(`its ${name} is ${inspect(value).slice(0, 200)}, not a string, a safe integer or a bigint`);
+  throw new TypeError(`its ${name} is ${show(value)}, not a string, a safe integer or a bigint`);
 }
 
 export const told = (value) => String(value ?? '');

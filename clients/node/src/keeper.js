@@ -2,6 +2,7 @@ import { revoked } from './answer.js';
 import { Book } from './book.js';
 import { inert, Phase } from './claim.js';
 import { BootClock } from './clock.js';
+import { show } from './job.js';
 import { Link } from './link.js';
 import { Replies } from './replies.js';
 import { say } from './requests.js';
@@ -124,7 +125,7 @@ export class Keeper {
     const now = this.#clock.now();
     if (now - this.#failedAt < SAME_AGAIN) return;
     this.#failedAt = now;
-    this.#log('error', `a call failed: ${error?.stack ?? error}`);
+    this.#log('error', `a call failed: ${show(error)}`);
   }
 
   /** What can be answered without asking. Patient callers wait for a watchdog that is silent now. */

@@ -120,6 +120,7 @@ export class Link {
   #part(session, why) {
     const greeted = session !== undefined && session.greeted;
     this.session = undefined;
+    this.#waiting = true; // whatever a log that is told of this begins, there is no second session
     this.#failedAt = this.#clock.now();
     this.#stopTimer();
     if (session !== undefined) this.#owner.parted(session);
@@ -135,7 +136,6 @@ export class Link {
   }
 
   #again(wait) {
-    this.#waiting = true;
     const attempt = () => {
       this.#waiting = false;
       if (!this.#closed && this.#owner.needed()) this.#connect();

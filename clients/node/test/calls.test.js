@@ -297,11 +297,8 @@ test('what no request can name is not marked', async (t) => {
 
 test('no argument makes a call throw', async (t) => {
   const { script, liveness } = await served(t, { mark: tokens(99) });
-  const evil = {
-    toString() {
-      throw new Error('evil');
-    },
-  };
+  const { proxy: evil, revoke } = Proxy.revocable({}, {});
+  revoke(); // whatever is asked of it throws
   const o = await liveness.mark(1, { run: 2, stage: 7, task: Symbol('task') });
   for (const bad of [undefined, null, 7, -1, NaN, Infinity, 'x', evil, Symbol('s'), [], () => {}]) {
     o.step(bad, bad);
@@ -328,6 +325,17 @@ test('a log that throws stops nobody', async (t) => {
     },
   );
   assert.ok(await liveness.own(1, { run: 2 }, (o) => o.granted));
+});
+
+test('a log that calls back begins no second session', async (t) => {
+  const told = [];
+  const log = (level, text) => told.push(text) < 9 && liveness.own(told.length, { run: 1 });
+  const { fake, liveness } = await served(t, {}, { log });
+  await liveness.own(0, { run: 1 });
+  fake.hangUp();
+  await until(() => told.length >= 3, 'it lost the watchdog and connected again');
+  await sleep(300);
+  assert.equal(fake.connections, 2);
 });
 
 test('texts for people are cut to whole letters', async (t) => {
