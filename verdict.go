@@ -82,4 +82,16 @@ type Judged struct {
 	Job     Job
 	Claim   Claim
 	Verdict Verdict
+	// Alone reports that the verdict is the same whoever owns the job: that of the backstop, and every one while the
+	// kill switch is off. Only a hold stands against it.
+	Alone bool
+}
+
+// Stands reports whether the verdict still rests on what it rested on, now that the claim is another: what came after
+// the judgement wins.
+func (j Judged) Stands(now Claim) bool {
+	if j.Alone {
+		return now.HoldUntil == j.Claim.HoldUntil && now.Reaping == j.Claim.Reaping
+	}
+	return now.Same(j.Claim)
 }

@@ -114,7 +114,7 @@ func (r *Registry) Revoke(at time.Duration, judged []watchdog.Judged) (lost []wa
 		} else {
 			now.HoldUntil = r.heldAllUntil(at)
 		}
-		if !now.Same(j.Claim) {
+		if !j.Stands(now) {
 			lost = append(lost, j.Job.ID)
 		}
 	}

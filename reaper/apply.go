@@ -30,7 +30,7 @@ func (r *Reaper) apply(ctx context.Context, t *tally) error {
 		if ctx.Err() != nil {
 			break
 		}
-		n, err := r.reap(ctx, t.at, batch)
+		n, err := r.reap(ctx, t, batch)
 		reaped += n
 		if err != nil {
 			return fmt.Errorf("recover jobs: %w", err)
@@ -60,10 +60,10 @@ func (r *Reaper) pretend(t *tally) {
 }
 
 // reap recovers the judged jobs and returns how many were. If a transaction with several fails, each is
-// tried alone: one row that somebody keeps locked must not keep the others. The error is errAway.
-func (r *Reaper) reap(ctx context.Context, at watchdog.Instant, judged []watchdog.Judged) (int, error) {
+// tried alone: one row that makes trouble must not keep the others. The error is errAway.
+func (r *Reaper) reap(ctx context.Context, t *tally, judged []watchdog.Judged) (int, error) {
 	slices.SortFunc(judged, func(a, b watchdog.Judged) int { return strings.Compare(string(a.Job.ID), string(b.Job.ID)) })
-	reaped, err := r.transact(ctx, at, judged)
+	reaped, err := r.transact(ctx, t, judged)
 	if err == nil || errors.Is(err, errAway) {
 		return reaped, err
 	}
@@ -73,7 +73,7 @@ func (r *Reaper) reap(ctx context.Context, at watchdog.Instant, judged []watchdo
 			failed += len(judged) - i
 			break
 		}
-		n, alone := r.transact(ctx, at, judged[i:i+1])
+		n, alone := r.transact(ctx, t, judged[i:i+1])
 		reaped += n
 		if errors.Is(alone, errAway) {
 			return reaped, alone
@@ -82,7 +82,7 @@ func (r *Reaper) reap(ctx context.Context, at watchdog.Instant, judged []watchdo
 			failed, err = failed+1, alone
 		}
 	}
-	if failed > 0 {
+	if failed > 0 && ctx.Err() == nil {
 		r.Log.Error("jobs could not be recovered; they will be tried again", "jobs", failed, "of", len(judged),
 			"first", judged[0].Job.ID, "error", err)
 	}

@@ -12,16 +12,18 @@ const countEvery = time.Minute
 // count returns the number of open jobs. It is read once a minute, and when the brake depends on it.
 func (r *Reaper) count(ctx context.Context, t *tally) (open int, err error) {
 	r.mu.Lock()
-	many := r.doubts.many(t.unfinalized)
+	many := r.doubts.many(t.unproven)
 	counts := r.status.Counts
 	r.mu.Unlock()
 	if counts != nil && !many && t.at.Boot < r.counted+countEvery {
 		return counts[watchdog.StatusRunning], nil
 	}
-	if counts, err = r.Store.Counts(ctx); err != nil {
-		return 0, err
-	}
-	skew, err := r.skew(ctx)
+	var skew time.Duration
+	r.meanwhile(ctx, func() {
+		if counts, err = r.Store.Counts(ctx); err == nil {
+			skew, err = r.skew(ctx)
+		}
+	})
 	if err != nil {
 		return 0, err
 	}

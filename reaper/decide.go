@@ -106,8 +106,12 @@ func (p *Policy) unfinished(f *Facts, at watchdog.Instant) watchdog.Verdict {
 	}
 	w := f.Claim.Worker
 	dead := f.Enabled && w != nil && w.Run == f.Job.Run && w.StateAt(at.Boot) == watchdog.Dead
-	if dead || f.GoneFrom != 0 && at.Boot >= f.GoneFrom {
+	gone := f.GoneFrom != 0 && at.Boot >= f.GoneFrom
+	switch {
+	case dead || gone && !f.Doubt.Braking:
 		return reap(watchdog.Tier1, watchdog.ReasonWorkerDied)
+	case gone:
+		return stay(true, watchdog.Tier1, watchdog.ReasonBraking)
 	}
 	return stay(false, 0, watchdog.ReasonRunning)
 }
@@ -122,20 +126,27 @@ func (p *Policy) owner(f *Facts, at watchdog.Instant) watchdog.State {
 	return o.StateAt(at.Boot)
 }
 
-// lapsed reports whether the grace is over. It counts from the end of the run, or from the last clear: who
-// cleared has only just let go of the job.
+// lapsed reports whether the grace is over. It counts from the end of the run, or from when somebody let go of the
+// job: by a clear, or by having been silent for a lease.
 func (p *Policy) lapsed(f *Facts, at watchdog.Instant) bool {
 	return !at.Rows.Before(p.graceEnd(f, at))
 }
 
 func (p *Policy) graceEnd(f *Facts, at watchdog.Instant) time.Time {
 	from := f.Job.FinishedAt
-	if f.Enabled && f.Claim.ClearedAt != 0 {
-		if cleared := at.At(f.Claim.ClearedAt); cleared.After(from) {
-			from = cleared
-		}
+	if letGo := f.letGo(at.Boot); f.Enabled && letGo != 0 && at.At(letGo).After(from) {
+		from = at.At(letGo)
 	}
 	return from.Add(p.grace(f.Job.Stage))
+}
+
+// letGo is when an owner of this run last let go of the job; 0: none has.
+func (f *Facts) letGo(boot time.Duration) time.Duration {
+	o := f.Claim.Owner
+	if o != nil && o.Run == f.Job.Run && o.State == watchdog.Reconnecting && boot >= o.LeaseUntil {
+		return max(f.Claim.ClearedAt, o.LeaseUntil)
+	}
+	return f.Claim.ClearedAt
 }
 
 func notOpen(j *watchdog.Job) watchdog.Verdict {

@@ -13,12 +13,15 @@
 //
 // When things fail:
 //
-//   - Before 3 nothing has happened. The next pass, or for a proven death the next retry, begins anew.
+//   - Before 3 nothing has happened. The next pass, or for a proven death the next retry, begins anew. So it is when
+//     somebody has the row locked, which is not waited for, when the switch was turned since the verdict, and when the
+//     watchdog is told to end.
 //   - The commit fails, or its outcome is unknown: the owner was told and stays revoked; the reap is
 //     pending under its first reason and is tried again until the row is seen to be another version.
 //   - The watchdog dies between 3 and 4: the row is as it was; the owner, told or not, resumes or does not,
 //     and the job is judged afresh.
 //   - The database does not answer: the pass fails and comes again, later each time.
+//   - A pass takes long, for what it reads or waits for: who is proven dead meanwhile is recovered meanwhile.
 //
 // Each race errs towards leaving a job alone: it is judged again in a few seconds, and the backstop ends it.
 package reaper

@@ -19,7 +19,7 @@ type Doubt struct {
 type doubts struct {
 	now      Doubt
 	last     watchdog.Instant // of the pass before; its Rows is zero before the first
-	recent   []recent         // reaped as unfinalized, within the last grace
+	recent   []recent         // reaped without proof, within the last grace
 	released bool             // the operator let the brake go, until it would not brake any more
 
 	tolerance time.Duration // how far the clock of the rows may move otherwise than time
@@ -57,14 +57,14 @@ func (d *doubts) tick(at watchdog.Instant) (jumped bool) {
 	return jumped
 }
 
-// reaped notes that jobs were reaped as unfinalized.
+// reaped notes that jobs were reaped without proof.
 func (d *doubts) reaped(at time.Duration, count int) {
 	if count > 0 {
 		d.recent = append(d.recent, recent{at, count})
 	}
 }
 
-// suspects is how many were reaped as unfinalized within the last grace or would be now.
+// suspects is how many were reaped without proof within the last grace or would be now.
 func (d *doubts) suspects(now int) int {
 	for _, r := range d.recent {
 		now += r.count
@@ -76,10 +76,11 @@ func (d *doubts) suspects(now int) int {
 func (d *doubts) many(would int) bool { return d.suspects(would) >= d.brakeFrom }
 
 // brake decides, before the first of a pass is applied, whether so many without proof are likelier our
-// mistake than theirs. Open is the number of open jobs; it matters only when there are many.
-func (d *doubts) brake(would, open int) bool {
+// mistake than theirs. Open is the number of open jobs, which matters only when there are many; pending is how many of
+// them were reaped, but for the outcome of the commit.
+func (d *doubts) brake(would, open, pending int) bool {
 	total := d.suspects(would)
-	over := d.many(would) && float64(total) > d.ratio*float64(open+total-would)
+	over := d.many(would) && float64(total) > d.ratio*float64(open-pending+total-would)
 	if !over {
 		d.released = false
 	}
@@ -91,7 +92,7 @@ func (d *doubts) brake(would, open int) bool {
 func (r *Reaper) doubt(ctx context.Context, at watchdog.Instant) {
 	var standby error
 	if r.Exclusive != nil {
-		standby = r.Exclusive(ctx)
+		r.meanwhile(ctx, func() { standby = r.Exclusive(ctx) })
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -182,3 +182,48 @@ func TestBrakeMin(t *testing.T) {
 		assert.Equal(t, 9, w.seen.reaped[watchdog.ReasonUnfinalized])
 	}, func(o *reaper.Options) { o.Warmup = 0 })
 }
+
+// TestTheBrakeHolds from pass to pass while nothing changes: what is deferred for it counts as it did when it was pulled.
+func TestTheBrakeHolds(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.addMany("a", 100, grace)
+		w.run()
+		w.pass(5 * interval)
+		assert.True(t, w.reaper.Status().Braking)
+		assert.Zero(t, w.seen.reaped[watchdog.ReasonUnfinalized])
+	}, func(o *reaper.Options) { o.Warmup = 0 })
+}
+
+// TestTheBrakeCountsPendingReaps: those whose commit has no known outcome were, or will be, reaped too.
+func TestTheBrakeCountsPendingReaps(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.addMany("live", 40, -1)
+		w.db.fault(failing("commit"))
+		w.run()
+		for i := range 10 {
+			w.addMany(fmt.Sprint("dead", i), 8, grace)
+			w.pass(interval)
+		}
+		assert.LessOrEqual(t, w.reaper.Status().Pending, 60, "of 120 open jobs, within one grace")
+	}, func(o *reaper.Options) { o.Warmup = 0 })
+}
+
+// TestTheSwitchHoldsForThePassInFlight: once it was answered that ownership counts again, no live owner is reaped by a
+// pass that judged without it.
+func TestTheSwitchHoldsForThePassInFlight(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.addMany("a", 200, grace)
+		s := w.connect()
+		for _, id := range w.db.ids {
+			s.mark("1", id)
+		}
+		w.switched.Store(false)
+		w.db.fault(slowly("commit", time.Second))
+		w.run()
+		time.Sleep(1500 * time.Millisecond)
+		w.reaper.Switch(true, "a test")
+		w.pass(10 * time.Second)
+		assert.Len(t, w.db.reaps, 100, "one was committed, one was under way")
+		assert.NotZero(t, w.seen.lost)
+	}, func(o *reaper.Options) { o.Warmup = 0; o.Policy.BrakeMin = 1000 })
+}

@@ -118,6 +118,35 @@ func TestPendingOvertaken(t *testing.T) {
 	})
 }
 
+// TestPendingLocked: a row that somebody has locked, and be it the reap's own first transaction on its way at the server,
+// says nothing about the outcome. One that is gone does.
+func TestPendingLocked(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.add("1", 0)
+		s := w.connect()
+		s.mark("1", "1")
+		w.run()
+		w.db.fault(failing("commit"))
+		s.die()
+		w.pass(time.Second)
+		w.db.fault(func(op string, _ watchdog.JobID) error {
+			if op == "lock" {
+				return watchdog.ErrNoJob
+			}
+			return nil
+		})
+		w.pass(time.Minute)
+		assert.Equal(t, 1, w.reaper.Status().Pending)
+		assert.Empty(t, w.seen.reaped)
+		w.db.mu.Lock()
+		delete(w.db.rows, "1")
+		w.db.ids = nil
+		w.db.mu.Unlock()
+		w.pass(time.Minute)
+		assert.Zero(t, w.reaper.Status().Pending)
+	})
+}
+
 // TestPendingOneOfMany: a pending reap whose row somebody keeps locked does not keep the others.
 func TestPendingOneOfMany(t *testing.T) {
 	inWorld(t, func(w *world) {

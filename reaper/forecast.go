@@ -62,6 +62,9 @@ func (p *Policy) turns(f *Facts, at watchdog.Instant) []time.Duration {
 	if f.Job.Finished() {
 		rows(p.graceEnd(f, at))
 	}
+	if o := f.Claim.Owner; o != nil && o.State == watchdog.Reconnecting {
+		boot(o.LeaseUntil + grace)
+	}
 	for _, m := range moments(f.Job) {
 		rows(m.at.Add(-grace / 2))
 	}

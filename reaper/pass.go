@@ -11,21 +11,24 @@ import (
 
 const (
 	readBatch = 500
+	dueBatch  = 5000 // each reading of due jobs sorts all that are due and come after the one before
 	applyMost = 1000 // jobs reaped in one pass; if more are to be, the next begins at once
 	slowest   = 30 * time.Second
 )
 
 // tally is what one pass found.
 type tally struct {
-	at          watchdog.Instant
-	braking     bool // what the verdicts were made under
-	reap        []watchdog.Judged
-	more        bool // there were more to reap than applyMost
-	unfinalized int  // would be reaped without proof if nothing braked, those beyond applyMost included
-	malformed   int
-	deferred    map[watchdog.JobID]watchdog.Reason
-	begun       []watchdog.Judged // those of them whose deferral begins
-	gone        map[watchdog.JobID]sighting
+	at        watchdog.Instant
+	enabled   bool // the kill switch, at that instant
+	braking   bool // what the verdicts were made under
+	reap      []watchdog.Judged
+	more      bool // there were more to reap than applyMost
+	unproven  int  // would be reaped without proof if nothing braked, those beyond applyMost included
+	malformed int
+	deferred  map[watchdog.JobID]watchdog.Reason
+	begun     []watchdog.Judged // those of them whose deferral begins
+	gone      map[watchdog.JobID]sighting
+	between   func(context.Context) // called between two transactions; may be nil
 }
 
 // pass judges all jobs that are due by age, recovers those that are to be, and returns when the next should
@@ -35,6 +38,7 @@ func (r *Reaper) pass(ctx context.Context) time.Duration {
 	t, err := r.survey(ctx)
 	if err == nil {
 		r.note(t)
+		t.between = r.attend
 		err = r.apply(ctx, t)
 	}
 	if ctx.Err() != nil {
@@ -59,7 +63,7 @@ func (r *Reaper) pass(ctx context.Context) time.Duration {
 // be pulled, or can be let go, it reads again and judges under that: the verdicts then say so, and those that
 // the brake is not for are all among the reaps.
 func (r *Reaper) survey(ctx context.Context) (*tally, error) {
-	at, err := r.now(ctx)
+	at, err := r.passNow(ctx)
 	if err != nil {
 		r.Observer.Failed("clock")
 		return nil, err
@@ -76,7 +80,7 @@ func (r *Reaper) survey(ctx context.Context) (*tally, error) {
 		return nil, fmt.Errorf("count jobs: %w", err)
 	}
 	r.mu.Lock()
-	braking := r.doubts.brake(t.unfinalized, open)
+	braking := r.doubts.brake(t.unproven, open, r.pendingUnproven())
 	r.mu.Unlock()
 	if braking != t.braking {
 		return r.read(ctx, at)
@@ -87,7 +91,7 @@ func (r *Reaper) survey(ctx context.Context) (*tally, error) {
 // read judges what may have to be reaped at the instant.
 func (r *Reaper) read(ctx context.Context, at watchdog.Instant) (*tally, error) {
 	r.mu.Lock()
-	t := &tally{at: at, braking: r.doubts.now.Braking, deferred: make(map[watchdog.JobID]watchdog.Reason),
+	t := &tally{at: at, enabled: r.Liveness.Load(), braking: r.doubts.now.Braking, deferred: make(map[watchdog.JobID]watchdog.Reason),
 		gone: make(map[watchdog.JobID]sighting)}
 	r.mu.Unlock()
 	if err := r.due(ctx, t); err != nil {
@@ -104,31 +108,46 @@ func (r *Reaper) read(ctx context.Context, at watchdog.Instant) (*tally, error) 
 	return t, nil
 }
 
-// due judges the jobs that age alone would reap, batch by batch: the memory that a pass takes does not
-// follow what it reads.
+// due judges the jobs that age alone would reap, batch by batch: of what it reads a pass keeps the reaps, up to a
+// bound, and the reasons of the deferrals.
 func (r *Reaper) due(ctx context.Context, t *tally) error {
 	grace, ceiling := r.Policy.least()
+	return r.readAll(ctx, dueBatch, func(after watchdog.JobID) ([]watchdog.Job, error) {
+		return r.Store.Due(ctx, t.at.Rows, grace, ceiling, after, dueBatch)
+	}, func(jobs []watchdog.Job) {
+		for _, j := range r.judge(t.at, t.enabled, jobs) {
+			r.sort(t, j)
+		}
+	})
+}
+
+// readAll reads page after page, and deals with each.
+func (r *Reaper) readAll(ctx context.Context, limit int, read func(after watchdog.JobID) ([]watchdog.Job, error), deal func([]watchdog.Job)) error {
 	var after watchdog.JobID
 	for {
-		jobs, err := r.Store.Due(ctx, t.at.Rows, grace, ceiling, after, readBatch)
+		var jobs []watchdog.Job
+		var err error
+		r.meanwhile(ctx, func() { jobs, err = read(after) })
 		if err != nil {
 			return err
 		}
-		for _, j := range r.judge(t.at, jobs) {
-			r.sort(t, j)
-		}
-		if len(jobs) < readBatch {
+		deal(jobs)
+		if len(jobs) < limit {
 			return nil
 		}
-		after = jobs[len(jobs)-1].ID
+		last := jobs[len(jobs)-1].ID
+		if last == after {
+			return fmt.Errorf("the statement gives the same jobs again after job %s: it does not honour :after", after)
+		}
+		after = last
 	}
 }
 
 // sort adds a judged job to the tally.
 func (r *Reaper) sort(t *tally, j watchdog.Judged) {
 	switch v := j.Verdict; {
-	case v.Reason == watchdog.ReasonUnfinalized, v.Reason == watchdog.ReasonBraking:
-		t.unfinalized++
+	case v.Reason == watchdog.ReasonBraking, unproven(j):
+		t.unproven++
 	case v.Reason == watchdog.ReasonMalformed:
 		t.malformed++
 	}
@@ -147,11 +166,18 @@ func (r *Reaper) sort(t *tally, j watchdog.Judged) {
 	}
 }
 
+// unproven reports whether the job would be reaped without the kernel's word that somebody is dead, and not for its
+// age alone either: what the brake counts.
+func unproven(j watchdog.Judged) bool {
+	return j.Verdict.Reason == watchdog.ReasonUnfinalized || j.Verdict.Reason == watchdog.ReasonWorkerDied && !dies(j)
+}
+
 // judge returns the verdict on each job.
-func (r *Reaper) judge(at watchdog.Instant, jobs []watchdog.Job) []watchdog.Judged {
+func (r *Reaper) judge(at watchdog.Instant, enabled bool, jobs []watchdog.Job) []watchdog.Judged {
 	judged := make([]watchdog.Judged, len(jobs))
 	for i, claim := range r.Owners.Look(at, jobs) {
-		judged[i] = watchdog.Judged{Job: jobs[i], Claim: claim, Verdict: r.Policy.Decide(r.facts(jobs[i], claim), at)}
+		v := r.Policy.Decide(r.facts(jobs[i], claim, enabled), at)
+		judged[i] = watchdog.Judged{Job: jobs[i], Claim: claim, Verdict: v, Alone: !enabled || v.Tier == watchdog.Tier3}
 	}
 	return judged
 }

@@ -28,20 +28,28 @@ func (r *Reaper) suspend(at watchdog.Instant, reaps []watchdog.Judged) {
 	r.status.Pending = len(r.pending)
 }
 
-// finish tries the pending reaps that are due for it, until one fails: passes and deaths are not kept waiting.
+// finish tries the pending reaps that are due for it. If the database is away one tries for them all: passes and deaths
+// are not kept waiting.
 func (r *Reaper) finish(ctx context.Context, boot time.Duration) {
+	var failed []watchdog.JobID
+	var why error
 	for _, p := range r.duePending(boot) {
-		if ctx.Err() != nil {
-			return
-		}
 		outcome, err := r.complete(ctx, p.judged)
 		if err == nil {
 			r.settle(p.at, []watchdog.Judged{p.judged}, outcome)
 			continue
 		}
-		r.Log.Error("a reap has no known outcome yet; it will be tried again", "job", p.judged.Job.ID, "error", err)
+		if ctx.Err() != nil {
+			return
+		}
+		failed, why = append(failed, p.judged.Job.ID), err
 		r.postpone(p, errors.Is(err, errAway))
-		return
+		if errors.Is(err, errAway) {
+			break
+		}
+	}
+	if len(failed) > 0 {
+		r.Log.Error("reaps have no known outcome yet; they will be tried again", "tried", len(failed), "job", failed[0], "error", why)
 	}
 }
 
@@ -58,6 +66,16 @@ func (r *Reaper) postpone(failed *pending, away bool) {
 	}
 }
 
+// pendingUnproven is how many of the pending reaps are without proof. The caller holds mu.
+func (r *Reaper) pendingUnproven() (n int) {
+	for _, p := range r.pending {
+		if unproven(p.judged) {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *Reaper) duePending(boot time.Duration) []*pending {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,10 +88,19 @@ func (r *Reaper) duePending(boot time.Duration) []*pending {
 	return due
 }
 
+// absent fails unless there is no such job at all. One that somebody has locked, and be it our own first transaction on
+// its way at the server, has no known outcome yet.
+func (r *Reaper) absent(ctx context.Context, now time.Time, j watchdog.Judged) error {
+	jobs, err := r.Store.Jobs(ctx, now, []watchdog.JobID{j.Job.ID})
+	if err == nil && len(jobs) > 0 {
+		err = fmt.Errorf("lock job %s: somebody has it locked", j.Job.ID)
+	}
+	return err
+}
+
 // complete tries one pending reap again: a row that is still the version that was judged is updated, any
 // other shows that the reap, or somebody else, has changed it.
 func (r *Reaper) complete(ctx context.Context, j watchdog.Judged) (string, error) {
-	ctx = context.WithoutCancel(ctx)
 	at, err := r.now(ctx)
 	if err != nil {
 		r.Observer.Failed("clock")
@@ -84,14 +111,17 @@ func (r *Reaper) complete(ctx context.Context, j watchdog.Judged) (string, error
 		r.Observer.Failed("begin")
 		return "", fmt.Errorf("%w: begin transaction: %w", errAway, err)
 	}
-	changed, _, err := r.update(ctx, tx, at.Rows, []watchdog.Judged{j})
-	if err != nil {
-		return "", errors.Join(err, rollback(tx))
+	u, err := r.update(ctx, tx, at.Rows, []watchdog.Judged{j})
+	if err == nil && len(u.gone) > 0 {
+		err = r.absent(ctx, at.Rows, j)
 	}
-	if len(changed) == 0 {
+	if err != nil || ctx.Err() != nil {
+		return "", errors.Join(err, context.Cause(ctx), rollback(tx))
+	}
+	if len(u.changed) == 0 {
 		return "presumed: the row is another version", rollback(tx)
 	}
-	if err := tx.Commit(); err != nil {
+	if err := tx.Commit(ctx); err != nil {
 		r.Observer.Failed("commit")
 		return "", fmt.Errorf("%w: commit: %w", errAway, err)
 	}

@@ -21,25 +21,18 @@ func (r *Reaper) pids(ctx context.Context, t *tally) error {
 	for _, j := range t.reap {
 		known[j.Job.ID] = true
 	}
-	var after watchdog.JobID
-	for {
-		jobs, err := r.Store.OpenJobs(ctx, t.at.Rows, after, readBatch)
-		if err != nil {
-			return err
-		}
-		for _, j := range r.judge(t.at, jobs) {
+	return r.readAll(ctx, readBatch, func(after watchdog.JobID) ([]watchdog.Job, error) {
+		return r.Store.OpenJobs(ctx, t.at.Rows, after, readBatch)
+	}, func(jobs []watchdog.Job) {
+		for _, j := range r.judge(t.at, t.enabled, jobs) {
 			if r.vanished(j.Job) {
 				t.gone[j.Job.ID] = r.sighted(j.Job, t.at.Boot)
 			}
-			if j.Verdict.Reason == watchdog.ReasonWorkerDied && !known[j.Job.ID] {
+			if j.Verdict.Tier == watchdog.Tier1 && !known[j.Job.ID] {
 				r.sort(t, j)
 			}
 		}
-		if len(jobs) < readBatch {
-			return nil
-		}
-		after = jobs[len(jobs)-1].ID
-	}
+	})
 }
 
 func (r *Reaper) vanished(job watchdog.Job) bool {

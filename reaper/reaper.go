@@ -23,13 +23,15 @@ type Store interface {
 
 // Tx is one transaction. After Commit or Rollback it is over, whatever they returned.
 type Tx interface {
-	// Lock locks the job's row and its run's, and returns the job; watchdog.ErrNoJob when there is none.
+	// Lock locks the job's row and its run's, and returns the job; watchdog.ErrNoJob when there is none, or when
+	// somebody else has it locked.
 	Lock(ctx context.Context, id watchdog.JobID) (watchdog.Job, error)
 	// Requeue gives the job back to the orchestrator, and is false when it is not open at that version.
 	Requeue(ctx context.Context, now time.Time, id watchdog.JobID, version string) (bool, error)
 	// Fail ends the job, and is false when it is not open at that version.
 	Fail(ctx context.Context, now time.Time, id watchdog.JobID, version string) (bool, error)
-	Commit() error
+	// Commit is hurried, not given up, when ctx ends.
+	Commit(ctx context.Context) error
 	Rollback() error
 }
 
@@ -80,6 +82,8 @@ type Reaper struct {
 	kick chan struct{} // a pass is wanted now
 
 	// Of Run's goroutine alone.
+	again    *time.Timer                        // something has to be tried again
+	more     bool                               // of the dead are waiting
 	deferred map[watchdog.JobID]watchdog.Reason // of the last pass, to tell when a deferral begins
 	would    map[watchdog.JobID]pretended       // by dry runs
 	recheck  map[watchdog.JobID]retry           // jobs of dead owners that have to be looked at again
@@ -121,10 +125,10 @@ func New(o Options) *Reaper {
 func (r *Reaper) Run(ctx context.Context) error {
 	next := time.NewTimer(0)
 	defer next.Stop()
-	again := time.NewTimer(time.Hour)
-	defer again.Stop()
-	more := false // of the dead are waiting
+	r.again = time.NewTimer(time.Hour)
+	defer r.again.Stop()
 	for {
+		r.again.Reset(r.untilRetry())
 		select {
 		case <-ctx.Done():
 			return nil
@@ -133,17 +137,9 @@ func (r *Reaper) Run(ctx context.Context) error {
 		case <-r.kick:
 			next.Reset(r.pass(ctx))
 		case <-r.Owners.Deaths():
-			more = r.dead(ctx)
-		case <-again.C:
-			if more {
-				more = r.dead(ctx)
-			}
+			r.dead(ctx)
+		case <-r.again.C:
 			r.retry(ctx)
-		}
-		if more {
-			again.Reset(0)
-		} else {
-			again.Reset(r.untilRetry())
 		}
 	}
 }
@@ -164,9 +160,18 @@ func (r *Reaper) now(ctx context.Context) (watchdog.Instant, error) {
 	return at, nil
 }
 
+// passNow is now for a pass, which lets the dead go first while a database is asked.
+func (r *Reaper) passNow(ctx context.Context) (at watchdog.Instant, err error) {
+	if !r.DatabaseClock {
+		return r.now(ctx)
+	}
+	r.meanwhile(ctx, func() { at, err = r.now(ctx) })
+	return at, err
+}
+
 // facts are what is known of a job and its claim.
-func (r *Reaper) facts(job watchdog.Job, claim watchdog.Claim) *Facts {
-	f := &Facts{Job: job, Claim: claim, Enabled: r.Liveness.Load()}
+func (r *Reaper) facts(job watchdog.Job, claim watchdog.Claim, enabled bool) *Facts {
+	f := &Facts{Job: job, Claim: claim, Enabled: enabled}
 	vanished := r.vanished(job)
 	r.mu.Lock()
 	defer r.mu.Unlock()

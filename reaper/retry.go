@@ -38,18 +38,21 @@ func (r *Reaper) later(ids []watchdog.JobID) {
 	}
 }
 
-// dead recovers jobs whose owners were just proven dead, those of one session together, and tells whether there
-// are more. It takes one batch: however many there are, the passes and what has to be tried again have their turn.
-func (r *Reaper) dead(ctx context.Context) (more bool) {
+// dead recovers jobs whose owners were just proven dead, those of one session together. It takes one batch: however
+// many there are, the passes and what has to be tried again have their turn.
+func (r *Reaper) dead(ctx context.Context) {
 	ids, more := r.Owners.TakeDead(readBatch)
+	r.more = more
 	slices.Sort(ids)
 	r.recover(ctx, slices.Compact(ids))
-	return more
 }
 
 // retry looks again at what is due for it, at one batch: a database that is away must not keep the passes
 // waiting for many.
 func (r *Reaper) retry(ctx context.Context) {
+	if r.more {
+		r.dead(ctx)
+	}
 	boot := r.Boot()
 	var ids []watchdog.JobID
 	for id, t := range r.recheck {
@@ -63,6 +66,9 @@ func (r *Reaper) retry(ctx context.Context) {
 
 // untilRetry is how long until something has to be tried again.
 func (r *Reaper) untilRetry() time.Duration {
+	if r.more {
+		return 0
+	}
 	boot := r.Boot()
 	wait := time.Hour
 	for _, t := range r.recheck {
@@ -84,16 +90,19 @@ func (r *Reaper) recover(ctx context.Context, ids []watchdog.JobID) {
 		return
 	}
 	jobs, at, err := r.Jobs(ctx, ids)
+	if ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		r.Observer.Failed("read")
 		r.Log.Error("jobs of dead owners could not be read; they will be tried again", "jobs", len(ids), "error", err)
 		r.later(ids)
 		return
 	}
-	t := &tally{at: at}
+	t := &tally{at: at, enabled: r.Liveness.Load()}
 	var again []watchdog.JobID
 	waiting := make(map[watchdog.JobID]bool)
-	for _, j := range r.judge(at, jobs) {
+	for _, j := range r.judge(at, t.enabled, jobs) {
 		switch v := j.Verdict; v.Reason {
 		case watchdog.ReasonOwnerDied, watchdog.ReasonWorkerDied:
 			t.reap = append(t.reap, j)
@@ -112,7 +121,7 @@ func (r *Reaper) recover(ctx context.Context, ids []watchdog.JobID) {
 		}
 	}
 	r.later(again) // unless they come about now
-	if err := r.apply(ctx, t); err != nil {
+	if err := r.apply(ctx, t); err != nil && ctx.Err() == nil {
 		r.Log.Error("jobs of dead owners could not be recovered; they will be tried again", "jobs", len(t.reap), "error", err)
 	}
 }

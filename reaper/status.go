@@ -108,5 +108,5 @@ func (r *Reaper) queue(ctx context.Context, at watchdog.Instant, jobs []watchdog
 	if err != nil {
 		return watchdog.Queue{}, err
 	}
-	return watchdog.Queue{Now: at, Counts: counts, Status: r.Status(), Jobs: r.judge(at, jobs)}, nil
+	return watchdog.Queue{Now: at, Counts: counts, Status: r.Status(), Jobs: r.judge(at, r.Liveness.Load(), jobs)}, nil
 }

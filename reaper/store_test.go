@@ -250,7 +250,7 @@ func (x *tx) write(op, status string, id watchdog.JobID, version string) (bool, 
 	return true, nil
 }
 
-func (x *tx) Commit() error {
+func (x *tx) Commit(context.Context) error {
 	defer x.over()
 	if err := x.store.call("commit", ""); err != nil {
 		return err

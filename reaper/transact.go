@@ -10,66 +10,96 @@ import (
 	"github.com/finalizer-watchdog/watchdog"
 )
 
-// transact reaps the judged jobs in one transaction, in the order that the package comment gives, and
+// lockMost bounds the time for which a transaction goes on locking rows: the orchestrator waits for them, and so does
+// whoever dies meanwhile.
+const lockMost = 250 * time.Millisecond
+
+// transact reaps the judged jobs in as few transactions as it can, in the order that the package comment gives, and
 // returns how many were reaped; the others were lost races, or are pending because the commit has no known
-// outcome. After an error nothing has happened. It is not interrupted by the end of ctx: the store bounds
-// each call.
-func (r *Reaper) transact(ctx context.Context, at watchdog.Instant, judged []watchdog.Judged) (int, error) {
-	ctx = context.WithoutCancel(ctx)
-	for len(judged) > 0 {
+// outcome. After an error nothing has happened in the last transaction. When ctx ends before anything was revoked the
+// transaction rolls back; after that it is only hurried.
+func (r *Reaper) transact(ctx context.Context, t *tally, judged []watchdog.Judged) (reaped int, err error) {
+	for len(judged) > 0 && ctx.Err() == nil {
+		if t.between != nil {
+			t.between(ctx)
+		}
 		tx, err := r.Store.Begin(ctx)
 		if err != nil {
 			r.Observer.Failed("begin")
-			return 0, fmt.Errorf("%w: begin transaction: %w", errAway, err)
+			return reaped, fmt.Errorf("%w: begin transaction: %w", errAway, err)
 		}
-		changed, stale, err := r.update(ctx, tx, at.Rows, judged)
-		if err != nil {
-			return 0, errors.Join(err, rollback(tx))
+		u, err := r.update(ctx, tx, t.at.Rows, judged)
+		if err != nil || ctx.Err() != nil {
+			return reaped, errors.Join(err, rollback(tx))
 		}
-		var lost []watchdog.JobID
-		if len(changed) > 0 {
-			lost = r.Owners.Revoke(r.Boot(), changed)
+		judged = u.rest
+		r.lostRaces(u.gone, t.at, "the job is gone, or somebody has its row or its run's locked")
+		r.lostRaces(u.stale, t.at, "the job is another version")
+		if len(u.changed) == 0 {
+			if err := rollback(tx); err != nil {
+				return reaped, err
+			}
+			continue
 		}
-		if len(changed) > 0 && len(lost) == 0 {
-			r.lostRaces(stale, at, "the job is another version")
-			return r.commit(tx, at, changed), nil
+		if r.Liveness.Load() != t.enabled {
+			r.lostRaces(slices.Concat(u.changed, judged), t.at, "the switch was turned after the verdict")
+			return reaped, rollback(tx)
+		}
+		lost := r.Owners.Revoke(r.Boot(), u.changed)
+		if len(lost) == 0 {
+			reaped += r.commit(ctx, tx, t.at, u.changed)
+			continue
 		}
 		if err := rollback(tx); err != nil {
-			return 0, err
+			return reaped, err
 		}
-		r.lostRaces(stale, at, "the job is another version")
-		owned, free := split(changed, func(j watchdog.Judged) bool { return slices.Contains(lost, j.Job.ID) })
-		r.lostRaces(owned, at, "somebody marked, came back or was promised a hold after the verdict")
-		judged = free
+		owned, free := split(u.changed, func(j watchdog.Judged) bool { return slices.Contains(lost, j.Job.ID) })
+		r.lostRaces(owned, t.at, "somebody marked, came back or was promised a hold after the verdict")
+		judged = slices.Concat(free, judged)
 	}
-	return 0, nil
+	return reaped, nil
 }
 
-// update locks and updates each row that is still what was judged, and returns those that were and those that
-// were not.
-func (r *Reaper) update(ctx context.Context, tx Tx, now time.Time, judged []watchdog.Judged) (changed, stale []watchdog.Judged, err error) {
-	for _, j := range judged {
-		row, err := tx.Lock(ctx, j.Job.ID)
-		if err != nil && !errors.Is(err, watchdog.ErrNoJob) {
-			r.Observer.Failed("lock")
-			return nil, nil, fmt.Errorf("lock job %s: %w", j.Job.ID, err)
+// updated is what became of jobs in one transaction.
+type updated struct {
+	changed []watchdog.Judged
+	stale   []watchdog.Judged // they are another version
+	gone    []watchdog.Judged // there is no such job, or somebody has it locked
+	rest    []watchdog.Judged // not tried: it has taken long enough
+}
+
+// update locks and updates each row that is still what was judged.
+func (r *Reaper) update(ctx context.Context, tx Tx, now time.Time, judged []watchdog.Judged) (u updated, err error) {
+	began := r.Boot()
+	for i, j := range judged {
+		if i > 0 && r.Boot()-began >= lockMost {
+			u.rest = judged[i:]
+			return u, nil
 		}
-		if err != nil || row.Version != j.Job.Version {
-			stale = append(stale, j)
+		row, err := tx.Lock(ctx, j.Job.ID)
+		if errors.Is(err, watchdog.ErrNoJob) {
+			u.gone = append(u.gone, j)
 			continue
 		}
-		ok, err := r.write(ctx, tx, now, j)
+		if err != nil {
+			r.Observer.Failed("lock")
+			return u, fmt.Errorf("lock job %s: %w", j.Job.ID, err)
+		}
+		ok := false
+		if row.Version == j.Job.Version {
+			ok, err = r.write(ctx, tx, now, j)
+		}
 		if err != nil {
 			r.Observer.Failed("update")
-			return nil, nil, fmt.Errorf("update job %s: %w", j.Job.ID, err)
+			return u, fmt.Errorf("update job %s: %w", j.Job.ID, err)
 		}
-		if !ok {
-			stale = append(stale, j)
-			continue
+		if ok {
+			u.changed = append(u.changed, j)
+		} else {
+			u.stale = append(u.stale, j)
 		}
-		changed = append(changed, j)
 	}
-	return changed, stale, nil
+	return u, nil
 }
 
 // write requeues the job, or fails it when it has had all its attempts.
@@ -83,8 +113,9 @@ func (r *Reaper) write(ctx context.Context, tx Tx, now time.Time, j watchdog.Jud
 func (r *Reaper) exhausted(job watchdog.Job) bool { return job.Attempt >= r.Policy.MaxAttempts }
 
 // commit ends the transaction of reaps whose owners are revoked, and returns how many came about.
-func (r *Reaper) commit(tx Tx, at watchdog.Instant, reaps []watchdog.Judged) int {
-	if err := tx.Commit(); err != nil {
+func (r *Reaper) commit(ctx context.Context, tx Tx, at watchdog.Instant, reaps []watchdog.Judged) int {
+	r.suspect(reaps)
+	if err := tx.Commit(ctx); err != nil {
 		r.Observer.Failed("commit")
 		r.Log.Error("a commit has no known outcome; its reaps will be tried again", "jobs", len(reaps),
 			"first", reaps[0].Job.ID, "error", err)
@@ -95,24 +126,27 @@ func (r *Reaper) commit(tx Tx, at watchdog.Instant, reaps []watchdog.Judged) int
 	return len(reaps)
 }
 
+// suspect tells the brake of reaps without proof, whatever becomes of their commit.
+func (r *Reaper) suspect(reaps []watchdog.Judged) {
+	doubtful, _ := split(reaps, unproven)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.doubts.reaped(r.Boot(), len(doubtful))
+}
+
 // settle ends reaps, judged at the instant, whose rows are known to be changed.
 func (r *Reaper) settle(at watchdog.Instant, reaps []watchdog.Judged, outcome string) {
 	boot := r.Boot()
 	jobs := make([]watchdog.JobID, len(reaps))
-	unfinalized := 0
 	for i, j := range reaps {
 		jobs[i] = j.Job.ID
 		delete(r.recheck, j.Job.ID)
-		if j.Verdict.Reason == watchdog.ReasonUnfinalized {
-			unfinalized++
-		}
 		r.Observer.Reaped(j.Verdict.Tier, j.Verdict.Reason, r.recovery(j, at, boot))
 		r.audit("reaped", j, at, "outcome", outcome, "attempts_left", !r.exhausted(j.Job))
 	}
 	r.Owners.Settle(boot, jobs)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.doubts.reaped(boot, unfinalized)
 	for _, j := range reaps {
 		r.status.ReapedTotal[j.Verdict.Tier]++
 		delete(r.pending, j.Job.ID)

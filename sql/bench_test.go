@@ -51,7 +51,7 @@ func benchmarkReap(b *testing.B, f *fixture) {
 		require.NoError(b, err)
 		require.True(b, changed)
 		lap("update")
-		require.NoError(b, tx.Commit())
+		require.NoError(b, tx.Commit(ctx))
 		lap("commit")
 		f.exec(b, "UPDATE jobs SET status = 'running', started_at = "+f.at(-time.Hour)+" WHERE id = 1914")
 		lap("floor")

@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"fmt"
@@ -36,9 +37,11 @@ type boundedConn struct {
 	timeout time.Duration // of what has no context
 	kept    *prepared     // nil: a pooler may stand between
 
-	mu     sync.Mutex
-	turn   int         // counts the waits; a context speaks only for the wait that it was given to
-	cancel func() bool // lets go of the last wait's context
+	mu       sync.Mutex
+	turn     int           // counts the waits; a context speaks only for the wait that it was given to
+	deadline time.Time     // of the last wait
+	hasty    time.Duration // the most that a wait without a context may take, once its caller has to end; 0: timeout
+	cancel   func() bool   // lets go of the last wait's context
 }
 
 func (c *boundedConn) bound(ctx context.Context) {
@@ -49,9 +52,9 @@ func (c *boundedConn) bound(ctx context.Context) {
 	turn := c.turn
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		deadline = time.Now().Add(c.timeout)
+		deadline = time.Now().Add(cmp.Or(c.hasty, c.timeout))
 	}
-	_ = c.net.SetDeadline(deadline.Add(slack))
+	c.until(deadline.Add(slack))
 	c.cancel = context.AfterFunc(ctx, func() { c.hurry(turn) })
 }
 
@@ -60,18 +63,37 @@ func (c *boundedConn) hurry(turn int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.turn == turn {
-		_ = c.net.SetDeadline(time.Now().Add(slack))
+		c.until(time.Now().Add(slack))
 	}
 }
 
-// BeginTx begins with one round trip. The server ends what waits too long, also when we are gone by then; a lock is
-// given up earlier, so that the error says what was waited for.
-func (c *boundedConn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
+// hasten leaves the wait that goes on, and each later one without a context, no more than d.
+func (c *boundedConn) hasten(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hasty = min(c.timeout, d)
+	if soon := time.Now().Add(d); soon.Before(c.deadline) {
+		c.until(soon)
+	}
+}
+
+func (c *boundedConn) until(deadline time.Time) {
+	c.deadline = deadline
+	_ = c.net.SetDeadline(deadline)
+}
+
+// BeginTx begins with one round trip. The server ends what waits too long, also when we are gone by then: a lock earlier
+// than the rest, so that the error says what was waited for.
+func (c *boundedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	c.bound(ctx)
-	ms := c.timeout.Milliseconds()
 	// READ COMMITTED lets a later statement see what the lock waited for.
-	_, err := c.pqConn.ExecContext(ctx, fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = %d; "+
-		"SET LOCAL lock_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d", ms, max(ms/2, 1), 10*ms), nil)
+	mode := "READ WRITE"
+	if opts.ReadOnly {
+		mode = "READ ONLY"
+	}
+	ms := c.timeout.Milliseconds()
+	_, err := c.pqConn.ExecContext(ctx, fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED %s; SET LOCAL statement_timeout = %d; "+
+		"SET LOCAL lock_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %[2]d", mode, ms, max(ms/2, 1)), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +139,10 @@ func (t boundedTx) Commit() error {
 	return t.conn.pqConn.Commit()
 }
 
+// Rollback does not wait long: without a connection the server rolls back by itself.
 func (t boundedTx) Rollback() error {
-	t.conn.bound(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), min(t.conn.timeout, time.Second))
+	defer cancel()
+	t.conn.bound(ctx)
 	return t.conn.pqConn.Rollback()
 }

@@ -97,7 +97,7 @@ func (f *fixture) handBack(t testing.TB) (changed int) {
 		require.NoError(t, err)
 		ok, err := tx.Requeue(t.Context(), noon, j.ID, j.Version)
 		require.NoError(t, err)
-		require.NoError(t, tx.Commit())
+		require.NoError(t, tx.Commit(t.Context()))
 		if ok {
 			changed++
 		}
@@ -139,7 +139,7 @@ func TestTheJournalModeStays(t *testing.T) {
 	store := f.open(t, f.config)
 	tx, err := store.Begin(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, tx.Commit())
+	require.NoError(t, tx.Commit(t.Context()))
 	var mode string
 	require.NoError(t, f.db.QueryRow("PRAGMA journal_mode").Scan(&mode))
 	require.Equal(t, "delete", mode)

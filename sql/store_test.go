@@ -101,7 +101,7 @@ func TestHostileIDsNameNoJob(t *testing.T) {
 			changed, err = tx.Fail(t.Context(), noon, id, "v")
 			require.NoError(t, err, "%q", id)
 			require.False(t, changed)
-			require.NoError(t, tx.Commit())
+			require.NoError(t, tx.Commit(t.Context()))
 
 			if id != "" {
 				_, err = f.store.OpenJobs(t.Context(), noon, id, 10)

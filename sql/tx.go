@@ -16,31 +16,49 @@ import (
 // Tx is one transaction that hands a job back. It is used by one goroutine, and ends with Commit or Rollback;
 // Rollback after Commit does nothing, so that it can be deferred.
 type Tx struct {
-	store  *Store
-	tx     *sqlx.Tx
-	cancel context.CancelFunc
+	store *Store
+	tx    *sqlx.Tx
+	end   func()       // gives the connection back
+	wire  *boundedConn // nil on SQLite
 }
 
-// Begin starts a transaction. It outlives the context that it was begun with: the end of a pass must not be the
-// end of a commit. Each of its calls has a context, or a timeout, of its own.
+// lastWords is how long a commit that is under way may go on once its caller has to end.
+const lastWords = 2 * time.Second
+
+// Begin starts a transaction. It outlives the context that it was begun with; each of its calls has one of its own.
 func (s *Store) Begin(ctx context.Context) (*Tx, error) {
 	ctx, done := s.bounded(ctx)
 	defer done()
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	letGo := context.AfterFunc(ctx, end)
-	tx, err := s.db.BeginTxx(life, nil)
-	if !letGo() && err == nil {
-		err = errors.Join(context.Cause(ctx), tx.Rollback())
-	}
+	conn, err := s.db.Connx(ctx)
 	if err != nil {
-		end()
 		return nil, s.failed(ctx, "begin transaction", err)
 	}
-	return &Tx{store: s, tx: tx, cancel: end}, nil
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	t := &Tx{store: s, end: func() {
+		end()
+		_ = conn.Close() // it only goes back to the others
+	}}
+	letGo := context.AfterFunc(ctx, end)
+	t.tx, err = conn.BeginTxx(life, nil)
+	if !letGo() && err == nil {
+		err = errors.Join(context.Cause(ctx), t.tx.Rollback())
+	}
+	if err == nil {
+		err = conn.Raw(func(driver any) error {
+			t.wire, _ = driver.(*boundedConn)
+			return nil
+		})
+	}
+	if err != nil {
+		t.end()
+		return nil, s.failed(ctx, "begin transaction", err)
+	}
+	return t, nil
 }
 
-// Lock locks a job's row and its run's, and gives watchdog.ErrNoJob when there is none. Where it had to wait, the job
-// that it returns may be as it was before the wait; Requeue and Fail, being later statements, see it as it is.
+// Lock locks a job's row and its run's. It gives watchdog.ErrNoJob when there is none, or when somebody has one of the
+// rows locked. Where another set's statement waits, the job may be as it was before the wait; Requeue and Fail, being
+// later statements, see it as it is.
 func (t *Tx) Lock(ctx context.Context, id watchdog.JobID) (watchdog.Job, error) {
 	if !storable(string(id)) {
 		return watchdog.Job{}, watchdog.ErrNoJob
@@ -91,15 +109,18 @@ func (t *Tx) write(ctx context.Context, name string, now time.Time, id watchdog.
 }
 
 // Commit makes the transaction's changes last. After an error its outcome is unknown, unless the error is the
-// database's own refusal.
-func (t *Tx) Commit() error {
-	defer t.cancel()
+// database's own refusal. It is not given up when ctx ends, only hurried.
+func (t *Tx) Commit(ctx context.Context) error {
+	defer t.end()
+	if t.wire != nil {
+		defer context.AfterFunc(ctx, func() { t.wire.hasten(lastWords) })()
+	}
 	return t.store.fail("commit transaction", t.tx.Commit())
 }
 
 // Rollback undoes the transaction.
 func (t *Tx) Rollback() error {
-	defer t.cancel()
+	defer t.end()
 	if err := t.tx.Rollback(); err != nil && !errors.Is(err, stdsql.ErrTxDone) {
 		return t.store.fail("roll back transaction", err)
 	}

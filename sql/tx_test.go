@@ -39,7 +39,7 @@ func TestRequeueHandsTheJobBack(t *testing.T) {
 		changed, err := tx.Requeue(t.Context(), noon, "1914", j.Version)
 		require.NoError(t, err)
 		require.True(t, changed)
-		require.NoError(t, tx.Commit())
+		require.NoError(t, tx.Commit(t.Context()))
 
 		status, started, finished := f.jobState(t)
 		require.Equal(t, "queued", status)
@@ -60,7 +60,7 @@ func TestFailClosesTheJob(t *testing.T) {
 		changed, err := tx.Fail(t.Context(), noon, "1914", j.Version)
 		require.NoError(t, err)
 		require.True(t, changed)
-		require.NoError(t, tx.Commit())
+		require.NoError(t, tx.Commit(t.Context()))
 		status, started, finished := f.jobState(t)
 		require.Equal(t, "failed", status)
 		require.NotNil(t, started)
@@ -134,7 +134,7 @@ func TestLostRaces(t *testing.T) {
 					changed, err := write(tx)
 					require.NoError(t, err)
 					require.False(t, changed)
-					require.NoError(t, tx.Commit())
+					require.NoError(t, tx.Commit(t.Context()))
 				}
 			})
 		})
@@ -150,7 +150,7 @@ func TestRequeueTwiceIsALostRace(t *testing.T) {
 			changed, err := tx.Requeue(t.Context(), noon, "1914", judged)
 			require.NoError(t, err)
 			require.Equal(t, want, changed)
-			require.NoError(t, tx.Commit())
+			require.NoError(t, tx.Commit(t.Context()))
 		}
 	})
 }
@@ -166,7 +166,7 @@ func TestATransactionOutlivesTheContextItWasBegunWith(t *testing.T) {
 		changed, err := tx.Requeue(t.Context(), noon, "1914", judged)
 		require.NoError(t, err)
 		require.True(t, changed)
-		require.NoError(t, tx.Commit())
+		require.NoError(t, tx.Commit(t.Context()))
 	})
 }
 

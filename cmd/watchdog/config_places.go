@@ -22,6 +22,10 @@ func (r *reader) checkPlaces() {
 	r.checkSocketPath()
 	r.checkStatements()
 	r.checkWebConfig()
+	// The first process of a pid namespace is a container's own: it sees nobody else's processes, and all would be gone.
+	alone := os.Getpid() == 1
+	r.require(!r.config.ReaperPIDCheck || !alone, "WATCHDOG_REAPER_PID_CHECK", "must be false where the watchdog does not share "+
+		"the orchestrator's pid namespace; shareProcessNamespace: true makes a pod's containers share one")
 }
 
 // checkStatements requires that the folder's statements keep the contract, where the database's URL tells which that

@@ -160,7 +160,7 @@ func (x *tx) write(ctx context.Context, now time.Time, id watchdog.JobID, versio
 }
 
 // Commit commits, or does not, or does without saying so, or does only after it has been given up.
-func (x *tx) Commit() error {
+func (x *tx) Commit(context.Context) error {
 	var outcome error
 	err := x.call(context.Background(), "commit", func() error {
 		x.db.w.witness.commits(x)

@@ -1,5 +1,5 @@
--- One job, with its row and then its run's row locked. Only the job's lock is waited for: whoever holds the run and
--- waits for the job gets it, so that no deadlock can come of this.
+-- One job, with its row and then its run's row locked. Nothing is waited for, so that no deadlock can come of this:
+-- whoever has a row locked is at work on it, and the job counts as none until they let go.
 WITH
 -- include job.part.sql
 , wanted AS MATERIALIZED (
@@ -9,12 +9,13 @@ WITH
         THEN CAST(text AS bigint) END END AS id
     FROM (SELECT CAST(:job AS text) AS text) w
 ), locked_job AS MATERIALIZED (
-    SELECT id FROM jobs WHERE id = (SELECT id FROM wanted) FOR UPDATE
+    SELECT id FROM jobs WHERE id = (SELECT id FROM wanted) FOR UPDATE SKIP LOCKED
 )
 SELECT job, run, task, stage, status, attempt, version, created_at, started_at, run_started_at, finished_at,
        exit_code, pid
 FROM locked_job
 JOIN job USING (id)
 LEFT JOIN LATERAL (
-    SELECT id FROM agent_runs WHERE id = job.run_id FOR UPDATE NOWAIT
+    SELECT id FROM agent_runs WHERE id = job.run_id FOR UPDATE SKIP LOCKED
 ) locked_run ON true
+WHERE run_id IS NULL OR locked_run.id IS NOT NULL
