@@ -111,7 +111,7 @@ func (p *Policy) unfinished(f *Facts, at watchdog.Instant) watchdog.Verdict {
 	case dead || gone && !f.Doubt.Braking:
 		return reap(watchdog.Tier1, watchdog.ReasonWorkerDied)
 	case gone:
-		return stay(true, watchdog.Tier1, watchdog.ReasonBraking)
+		return stay(false, watchdog.Tier1, watchdog.ReasonBraking)
 	}
 	return stay(false, 0, watchdog.ReasonRunning)
 }

@@ -125,7 +125,7 @@ func TestForecastsComeTrue(t *testing.T) {
 func TestTotal(t *testing.T) {
 	waits := []watchdog.Reason{watchdog.ReasonRunning, watchdog.ReasonFinalizing, watchdog.ReasonMalformed,
 		watchdog.ReasonClosed, watchdog.ReasonHeld, watchdog.ReasonConnected, watchdog.ReasonReconnecting,
-		watchdog.ReasonStalled, watchdog.ReasonBackoff, watchdog.ReasonReaping}
+		watchdog.ReasonStalled, watchdog.ReasonBackoff, watchdog.ReasonReaping, watchdog.ReasonBraking}
 	rapid.Check(t, func(t *rapid.T) {
 		p, f := randomPolicy(t), randomFacts(t)
 		if rapid.Bool().Draw(t, "extreme") {
