@@ -1,11 +1,14 @@
 package simulation
 
 import (
+	"fmt"
 	"slices"
 	"testing/synctest"
 	"time"
 
 	"github.com/finalizer-watchdog/watchdog"
+	"github.com/finalizer-watchdog/watchdog/liveness"
+	"github.com/finalizer-watchdog/watchdog/protocol"
 )
 
 // drain ends all faults, lets everything come to its end, and looks whether it does.
@@ -107,11 +110,24 @@ func (w *world) forgotten(i *incarnation) {
 		}
 		left, owned = i.registry.Count(w.boot()), i.registry.Owned()
 		if len(owned) == 0 && left.Sessions[watchdog.ProofPidfd]+left.Sessions[watchdog.ProofNone] == 0 {
+			w.full(i)
 			return
 		}
 	}
 	if !w.settings.dryRun {
 		w.blameNow("nothing is kept for ever", "ownerships of %v are left, and sessions: %v", owned, left.Sessions)
+	}
+}
+
+// full asks for as many ownerships as there may be: who finds less room knows of some that nobody is told of.
+func (w *world) full(i *incarnation) {
+	s := i.registry.Connect(w.boot(), liveness.Peer{})
+	for n := range roomy {
+		r := protocol.Request{Job: fmt.Sprint("probe ", n), Run: "1", Role: string(watchdog.Finalizer)}
+		if reply, _ := i.registry.Mark(s, w.boot(), &r, nil); reply.Err != nil {
+			w.blameNow("nothing is kept for ever", "there is room for %d ownerships and not for %d: %v", n, roomy, reply.Err)
+			return
+		}
 	}
 }
 

@@ -52,6 +52,9 @@ type strike struct {
 	then   func()       // what is done once it is dead
 }
 
+// roomy is how many ownerships the watchdog bears: more than a world has at once, and few enough to be counted out.
+const roomy = 60
+
 // start starts the watchdog, over the state file that the last one left.
 func (w *world) start() error {
 	w.mu.Lock()
@@ -73,7 +76,7 @@ func (w *world) start() error {
 	i.state = state
 	i.registry = liveness.NewRegistry(liveness.Config{
 		Lease: w.settings.lease, Hold: w.settings.hold, Grace: policy.LongestGrace(), Rules: &policy,
-		Limits:  liveness.Limits{PerSession: 50, Total: 200, Remembered: 50},
+		Limits:  liveness.Limits{PerSession: roomy, Total: roomy, Remembered: 50},
 		Enabled: i.enabled.Load, Observer: nobody{},
 	}, found.Bound, state.Bound())
 	i.registry.Restore(found.Holds, found.HeldUntil(i.began, w.settings.hold))
