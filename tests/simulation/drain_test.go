@@ -135,6 +135,7 @@ func (w *world) full(i *incarnation) {
 func (w *world) end() {
 	w.mu.Lock()
 	i := w.watchdog
+	w.ending = true
 	w.mu.Unlock()
 	w.massacre()
 	if i != nil && w.ctx.Err() == nil {

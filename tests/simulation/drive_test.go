@@ -127,7 +127,7 @@ func (w *world) revive(n int, after time.Duration) {
 	w.later(after, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.lives[n].dead.Load() {
+		if w.lives[n].dead.Load() && !w.ending {
 			w.lives[n] = w.begin(fmt.Sprintf("p%d'%d", n, len(w.everyone)), honest, true)
 		}
 	})

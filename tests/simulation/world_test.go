@@ -35,6 +35,7 @@ type world struct {
 	enabled      bool          // the kill switch, as last set
 	switched     time.Duration // when
 	draining     bool          // all faults are over
+	ending       bool          // nobody is born any more
 	draws        map[string]uint64
 }
 
