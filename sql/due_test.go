@@ -38,21 +38,11 @@ func (j modelJob) run() *modelRun {
 			r.started != nil && j.started != nil && r.started.Before(*j.started):
 			continue
 		}
-		if best == nil || newer(r, *best) {
+		if best == nil || r.id > best.id {
 			best = &j.runs[i]
 		}
 	}
 	return best
-}
-
-func newer(a, b modelRun) bool {
-	switch {
-	case (a.started == nil) != (b.started == nil):
-		return a.started == nil
-	case a.started == nil || a.started.Equal(*b.started):
-		return a.id > b.id
-	}
-	return a.started.After(*b.started)
 }
 
 // due is the rule of due_jobs, told over without any thought of indexes.
