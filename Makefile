@@ -4,12 +4,14 @@
 # test-kubernetes  the manifests against Kubernetes' own types and schemas: two minutes the first time
 # release  archives for linux amd64 and arm64, and their checksums, in dist
 # image   the container image, by docker or another BUILDER (podman, buildah)
+# soak    FAULTS faults to real processes and databases, 10 000 unless told otherwise: hours
 # demo    the incident, happening and not happening
 # lint, deps, bench, fuzz, clean
 
 GO ?= go
 GOTESTFLAGS ?=
 FUZZTIME ?= 30s
+FAULTS ?= 10000
 BUILDER ?= docker
 IMAGE ?= ghcr.io/finalizer-watchdog/watchdog
 VERSION ?= $(shell git describe --tags --always --dirty)
@@ -43,6 +45,9 @@ release:
 
 image:
 	$(BUILDER) build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --tag $(IMAGE):$(VERSION) .
+
+soak:
+	WATCHDOG_TEST_ALL=1 FAULTS=$(FAULTS) $(GO) test -count=1 -run '^TestFaults$$' -timeout 12h -v ./tests/faults
 
 demo:
 	$(GO) run ./cmd/watchdog demo

@@ -15,6 +15,7 @@ type conn struct {
 	session *Session
 	out     outbox
 	buf     []byte // what was read of lines that are not whole yet
+	streak  int    // bytes since there was last nothing more to read
 
 	process Process
 	watched bool
@@ -39,8 +40,10 @@ func (c *conn) read() bool {
 	}
 	n, err := c.stream.Read(c.buf[len(c.buf):cap(c.buf)])
 	c.buf = c.buf[:len(c.buf)+n]
+	full := len(c.buf) == cap(c.buf)
 	more := c.lines()
 	c.out.Flush()
+	c.courtesy(n, full)
 	return more && err == nil
 }
 

@@ -35,6 +35,9 @@ type Server struct {
 	group sync.WaitGroup
 	named atomic.Uint64
 
+	polite atomic.Int64  // when somebody was last served that does not flood, on the boot clock
+	flood  chan struct{} // holds one: those that do wait in one line
+
 	mu    sync.Mutex
 	conns map[*conn]struct{} // until their process is no longer of interest
 	open  int                // those whose connection stands
@@ -77,6 +80,7 @@ func (s *Server) run(ctx context.Context, let func(context.Context) error) error
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	s.conns = make(map[*conn]struct{})
+	s.flood = make(chan struct{}, 1)
 	s.asker = newAsker(s.Rows, s.Registry, s.Log, s.audit)
 	s.group.Go(func() { s.asker.run(ctx) })
 	s.group.Go(func() { s.sweep(ctx) })

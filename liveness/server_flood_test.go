@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -87,4 +90,50 @@ func TestRepliesDoNotPileUp(t *testing.T) {
 	}
 	assert.Greater(t, h.most, len(status), "they are put together")
 	assert.Less(t, h.most, outboxKeep+2*len(status))
+}
+
+// TestAFloodGivesWay: while somebody else is served the floods share one pace, and nobody else waits.
+func TestAFloodGivesWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		s := &Server{Boot: func() time.Duration { return time.Hour + time.Since(began) }, flood: make(chan struct{}, 1)}
+		loud, louder, other := &conn{srv: s}, &conn{srv: s}, &conn{srv: s}
+		takes := func(what func()) time.Duration {
+			before := time.Now()
+			what()
+			synctest.Wait()
+			return time.Since(before)
+		}
+		floods := func(c *conn) {
+			for range 100 * floodAfter / 512 {
+				c.courtesy(512, true)
+			}
+		}
+		assert.Zero(t, takes(func() { floods(loud) }), "nobody else is served")
+
+		other.courtesy(30, false)
+		assert.Equal(t, 100*floodPace, takes(func() { floods(loud) }))
+		assert.Zero(t, takes(func() { other.courtesy(30, false) }))
+		assert.Equal(t, 200*floodPace, takes(func() {
+			var both sync.WaitGroup
+			for _, c := range []*conn{loud, louder} {
+				both.Go(func() {
+					for range 10 {
+						for range 10 * floodAfter / 512 {
+							c.courtesy(512, true)
+						}
+						(&conn{srv: s}).courtesy(30, false)
+					}
+				})
+			}
+			both.Wait()
+		}), "two floods take no more than one")
+
+		loud.courtesy(1, false)
+		for range 1000 { // who pauses is no flood, whatever it sends in all
+			assert.Zero(t, takes(func() { loud.courtesy(floodAfter-1, true); loud.courtesy(1, false) }))
+		}
+		time.Sleep(othersFor + 1)
+		assert.Zero(t, takes(func() { floods(loud) }), "the others are gone")
+	})
 }

@@ -20,16 +20,6 @@ import (
 	"github.com/finalizer-watchdog/watchdog/web"
 )
 
-// What peers can make the watchdog hold. An ownership takes about a kilobyte, an idle connection about ten:
-// 0.5 GB when all limits are reached at once. An orchestrator reaches a hundredth.
-const (
-	maxConnections   = 4096
-	maxPerSession    = 1 << 17
-	maxOwnerships    = 1 << 18
-	maxRemembered    = 1 << 17
-	descriptorsSpare = 256 // for the database, the scrapes and the rest
-)
-
 // pageTimeout is how long a page waits for the database at most: the page's script and watchdog explain wait a little
 // longer, and would take the watchdog for the one that does not answer.
 const pageTimeout = 5 * time.Second
@@ -94,6 +84,7 @@ func assemble(config Config, logs loggers, store *sql.Store, state *liveness.Sta
 	series := metrics.NewRegistry()
 	p := &program{started: liveness.Boottime(), metrics: metrics.Handler(series, logs.log)}
 	policy := config.policy()
+	limits, connections := room(memoryLimit())
 	enabled := new(atomic.Bool)
 	enabled.Store(config.ReaperFinalizerLivenessEnabled)
 	built := thisBuild()
@@ -108,7 +99,7 @@ func assemble(config Config, logs loggers, store *sql.Store, state *liveness.Sta
 		Lease:    config.HeartbeatLease,
 		Hold:     config.CheckHold,
 		Grace:    policy.LongestGrace(),
-		Limits:   liveness.Limits{PerSession: maxPerSession, Total: maxOwnerships, Remembered: maxRemembered},
+		Limits:   limits,
 		Stages:   policy.Stages(),
 		Rules:    &policy,
 		Enabled:  enabled.Load,
@@ -136,7 +127,7 @@ func assemble(config Config, logs loggers, store *sql.Store, state *liveness.Sta
 		Rows:        p.reaper,
 		Controls:    controls{p, config},
 		Boot:        liveness.Boottime,
-		Connections: connections(),
+		Connections: min(connections, descriptors()),
 		AllowedUIDs: config.SocketAllowedUIDs,
 		Log:         logs.log,
 		Audit:       logs.audit,
@@ -168,15 +159,6 @@ func openState(config Config) (*liveness.State, liveness.Recovered, error) {
 		return nil, liveness.Recovered{}, err
 	}
 	return liveness.OpenState(config.Socket+".state", boot, liveness.Boottime(), time.Now())
-}
-
-// connections is how many may be open at once: each takes two descriptors, and others need some too.
-func connections() int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*descriptorsSpare {
-		return maxConnections / 16
-	}
-	return int(min(maxConnections, (limit.Cur-descriptorsSpare)/2))
 }
 
 // pidGone reports that there is no process of an id; nil when that is not to be asked.

@@ -43,11 +43,11 @@ func For(t testing.TB, databaseURL string) Settings {
 	}
 }
 
-// Launch starts the watchdog and does not wait for anything.
-func Launch(t testing.TB, s Settings) *Watchdog {
+// Launch starts the watchdog and does not wait for anything. What it is told besides its settings is NAME=value.
+func Launch(t testing.TB, s Settings, env ...string) *Watchdog {
 	t.Helper()
 	cmd := exec.Command(Binary(t), "serve")
-	cmd.Env = []string{}
+	cmd.Env = append([]string{}, env...)
 	return launch(t, cmd, s)
 }
 
@@ -60,9 +60,9 @@ func launch(t testing.TB, cmd *exec.Cmd, s Settings) *Watchdog {
 }
 
 // Serve starts the watchdog and returns when it serves.
-func Serve(t testing.TB, s Settings) *Watchdog {
+func Serve(t testing.TB, s Settings, env ...string) *Watchdog {
 	t.Helper()
-	w := Launch(t, s)
+	w := Launch(t, s, env...)
 	w.Await(t)
 	return w
 }
