@@ -75,6 +75,7 @@ type Verdict struct {
 
 	ChangesAt time.Time // when action or reason next change, short of a reap
 	ReapAt    time.Time // when it will be reaped
+	DueSince  time.Time // of one that is to be reaped: since when it could have been
 }
 
 // Judged is a job with what is known of its ownership and the verdict that both led to.

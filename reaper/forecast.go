@@ -12,7 +12,7 @@ import (
 func (p *Policy) Decide(f *Facts, at watchdog.Instant) watchdog.Verdict {
 	v := p.rule(f, at)
 	if v.Action == watchdog.Reap {
-		v.ReapAt = at.Rows
+		v.ReapAt, v.DueSince = at.Rows, p.dueSince(v.Reason, f, at)
 		return v
 	}
 	for _, ahead := range p.turns(f, at) {

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/finalizer-watchdog/watchdog"
+	"github.com/finalizer-watchdog/watchdog/reaper"
 )
 
 // TestForecast has what a person reads in /queue: when the verdict changes, and when the job is reaped. Spans
@@ -53,6 +54,32 @@ func TestForecast(t *testing.T) {
 			}
 			assert.Equal(t, want(c.changes), v.ChangesAt, "changes_at")
 			assert.Equal(t, want(c.reap), v.ReapAt, "reap_at")
+		})
+	}
+}
+
+// TestDueSince has since when a job that is to be reaped waits for that; never where it is not known.
+func TestDueSince(t *testing.T) {
+	const never = time.Duration(-1)
+	diedAgo := func(f *reaper.Facts, _ *reaper.Policy) { f.Claim.Owner.DiedAt = boot - 7*time.Second }
+	for name, c := range map[string]struct {
+		given []given
+		ago   time.Duration
+	}{
+		"past the grace":        {[]given{finished(grace + time.Minute)}, time.Minute},
+		"past that of a clear":  {[]given{finished(time.Hour), began(time.Hour), cleared(grace + time.Second)}, time.Second},
+		"past the ceiling":      {[]given{began(ceiling + time.Hour)}, time.Hour},
+		"its owner died":        {[]given{finished(time.Hour), began(time.Hour), owned(watchdog.Dead), diedAgo}, 7 * time.Second},
+		"its worker's pid gone": {[]given{gone(0)}, never},
+		"not to be reaped":      {[]given{finished(time.Minute)}, never},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, p := facts(c.given...)
+			want := instant().Rows.Add(-c.ago)
+			if c.ago == never {
+				want = time.Time{}
+			}
+			assert.Equal(t, want, p.Decide(f, instant()).DueSince)
 		})
 	}
 }

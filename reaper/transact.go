@@ -160,18 +160,10 @@ func (r *Reaper) settle(at watchdog.Instant, reaps []watchdog.Judged, outcome st
 // recovery is how long the job waited from the proof of its owner's death, or from when its age was due; -1
 // when that is not known.
 func (r *Reaper) recovery(j watchdog.Judged, at watchdog.Instant, boot time.Duration) time.Duration {
-	committed := at.Rows.Add(boot - at.Boot)
-	switch o, w := j.Claim.Owner, j.Claim.Worker; {
-	case j.Verdict.Reason == watchdog.ReasonOwnerDied && o != nil:
-		return boot - o.DiedAt
-	case j.Verdict.Reason == watchdog.ReasonWorkerDied && w != nil && w.State == watchdog.Dead:
-		return boot - w.DiedAt
-	case j.Verdict.Reason == watchdog.ReasonUnfinalized:
-		return max(0, committed.Sub(j.Job.FinishedAt)-r.Policy.grace(j.Job.Stage))
-	case j.Verdict.Reason == watchdog.ReasonBackstop:
-		return max(0, committed.Sub(r.Policy.Backstop(j.Job)))
+	if j.Verdict.DueSince.IsZero() {
+		return -1
 	}
-	return -1
+	return max(0, at.At(boot).Sub(j.Verdict.DueSince))
 }
 
 // lostRaces notes that jobs were left alone because they, or the claims on them, are not what was judged.

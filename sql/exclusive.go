@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// errHeld is why Hold fails when all is well but for another watchdog.
-var errHeld = errors.New("another watchdog has this database")
+// ErrHeld is why Hold fails when all is well but for another watchdog.
+var ErrHeld = errors.New("another watchdog has this database")
 
 // Exclusive keeps a second watchdog from acting on the same database. On PostgreSQL it is an advisory lock of a
 // session of its own, which is why it cannot be held through a transaction pooler; on SQLite it is flock(2) on

@@ -80,7 +80,7 @@ func (l *sessionLock) takeOn(ctx context.Context, conn *stdsql.Conn) error {
 	case already, pid != before:
 		return errPooled
 	case !taken:
-		return errHeld
+		return ErrHeld
 	}
 	l.conn, l.pid = conn, pid
 	return nil

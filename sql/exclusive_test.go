@@ -24,7 +24,7 @@ func TestOneWatchdogHoldsADatabase(t *testing.T) {
 		first, second := exclusive(t, f.config), exclusive(t, f.config)
 		require.NoError(t, first.Hold(t.Context()))
 		require.NoError(t, first.Hold(t.Context()), "it is still ours")
-		require.ErrorIs(t, second.Hold(t.Context()), errHeld)
+		require.ErrorIs(t, second.Hold(t.Context()), ErrHeld)
 
 		_, err := f.store.Counts(t.Context())
 		require.NoError(t, err, "the orchestrator's tables stay free")
@@ -46,7 +46,7 @@ func TestALostSessionIsTakenAgain(t *testing.T) {
 
 	f.exec(t, kill)
 	require.Eventually(t, func() bool { return second.Hold(t.Context()) == nil }, timeout, 5*time.Millisecond)
-	require.ErrorIs(t, first.Hold(t.Context()), errHeld)
+	require.ErrorIs(t, first.Hold(t.Context()), ErrHeld)
 }
 
 func TestNothingIsHeldThroughATransactionPooler(t *testing.T) {
@@ -98,7 +98,7 @@ func TestAFileThatWasReplacedIsHeldAnew(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	require.ErrorContains(t, e.Hold(t.Context()), "was replaced", "it is told once")
 	require.NoError(t, e.Hold(t.Context()))
-	require.ErrorIs(t, exclusive(t, f.config).Hold(t.Context()), errHeld)
+	require.ErrorIs(t, exclusive(t, f.config).Hold(t.Context()), ErrHeld)
 }
 
 func TestHoldCreatesNoFile(t *testing.T) {

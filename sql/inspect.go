@@ -17,7 +17,8 @@ import (
 type Severity string
 
 const (
-	Fault  Severity = "fault"  // it does not work, or not for long
+	Fault  Severity = "fault"  // it does not work
+	Slow   Severity = "slow"   // it works, and gets slower as the tables grow
 	Notice Severity = "notice" // it works, and could be better
 )
 
@@ -36,9 +37,9 @@ type Report struct {
 	Findings   []Finding
 }
 
-// OK reports that nothing was found that has to be changed.
-func (r Report) OK() bool {
-	return !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == Fault })
+// Has reports whether there is a finding of that severity.
+func (r Report) Has(s Severity) bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == s })
 }
 
 // large is from how many rows on a statement must not read a whole table.
@@ -101,6 +102,10 @@ func (i *inspection) fault(statement, problem, remedy string) {
 	i.report.Findings = append(i.report.Findings, Finding{Fault, statement, problem, remedy})
 }
 
+func (i *inspection) slow(statement, problem, remedy string) {
+	i.report.Findings = append(i.report.Findings, Finding{Slow, statement, problem, remedy})
+}
+
 func (i *inspection) notice(problem, remedy string) {
 	i.report.Findings = append(i.report.Findings, Finding{Severity: Notice, Problem: problem, Remedy: remedy})
 }
@@ -140,7 +145,7 @@ func (i *inspection) try(ctx context.Context, st statement) {
 		}
 	}
 	for _, table := range scanned {
-		i.fault(st.name, fmt.Sprintf("it reads the whole of %s, which is large", table),
+		i.slow(st.name, fmt.Sprintf("it reads the whole of %s, which is large", table),
 			"create the indexes of docs/sql.md, and ANALYZE "+table)
 	}
 }

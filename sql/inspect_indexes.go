@@ -45,7 +45,7 @@ func (i *inspection) indexes(ctx context.Context) {
 		}
 		begins := func(columns string) bool { return strings.HasPrefix(columns+",", index.columns+",") }
 		if !slices.ContainsFunc(present, begins) {
-			i.fault("", "there is no index on "+index.table+" ("+index.columns+"): a pass gets slower as the table grows",
+			i.slow("", "there is no index on "+index.table+" ("+index.columns+"): a pass gets slower as the table grows",
 				i.creation(index.statement))
 		}
 	}

@@ -24,18 +24,17 @@ func TestInspectFindsMissingIndexes(t *testing.T) {
 		f.history(t, large+500)
 		r := Inspect(t.Context(), f.config)
 		require.Empty(t, problems(r))
-		require.True(t, r.OK())
 		require.Len(t, r.Statements, len(contract()))
 		require.NotEmpty(t, r.Database)
 
 		f.exec(t, "DROP INDEX jobs_open")
 		f.exec(t, "DROP INDEX agent_runs_job_id")
 		r = Inspect(t.Context(), f.config)
-		require.False(t, r.OK())
+		require.False(t, r.Has(Fault), "it works")
 		found := problems(r)
-		require.Contains(t, found, "fault : there is no index on jobs (status, started_at)")
-		require.Contains(t, found, "fault : there is no index on agent_runs (job_id)")
-		require.Contains(t, found, "fault counts: it reads the whole of jobs, which is large")
+		require.Contains(t, found, "slow : there is no index on jobs (status, started_at)")
+		require.Contains(t, found, "slow : there is no index on agent_runs (job_id)")
+		require.Contains(t, found, "slow counts: it reads the whole of jobs, which is large")
 		require.Contains(t, found, "ON jobs (status, started_at) WHERE status IS NULL OR status NOT IN ('done', 'failed');]")
 		require.Equal(t, f.dialect == postgres, strings.Contains(found, "CREATE INDEX CONCURRENTLY jobs_open"))
 	})
@@ -50,7 +49,7 @@ func TestInspectWritesNothing(t *testing.T) {
 			"counts":  "DELETE FROM jobs",
 		})
 		before := f.one(t)
-		require.False(t, Inspect(t.Context(), f.config).OK())
+		require.True(t, Inspect(t.Context(), f.config).Has(Fault))
 		require.Equal(t, before, f.one(t))
 	})
 }
@@ -130,7 +129,7 @@ func TestInspectTellsTheJournalMode(t *testing.T) {
 	f := onSQLite(t)
 	f.exec(t, "PRAGMA journal_mode = DELETE")
 	r := Inspect(t.Context(), f.config)
-	require.True(t, r.OK())
+	require.False(t, r.Has(Fault) || r.Has(Slow))
 	require.Contains(t, problems(r), "notice : the journal mode is delete")
 	require.Contains(t, r.Database, "journal mode delete")
 }
@@ -138,12 +137,12 @@ func TestInspectTellsTheJournalMode(t *testing.T) {
 func TestInspectTellsThatNothingAnswers(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "none.db")
 	r := Inspect(t.Context(), Config{URL: "sqlite:" + missing})
-	require.False(t, r.OK())
+	require.True(t, r.Has(Fault))
 	require.Contains(t, problems(r), "does not exist")
 	require.NoFileExists(t, missing)
 
 	r = Inspect(t.Context(), Config{URL: "postgres://u:hunter2@127.0.0.1:1/db"})
-	require.False(t, r.OK())
+	require.True(t, r.Has(Fault))
 	require.Contains(t, problems(r), "connection refused")
 	require.NotContains(t, problems(r), "hunter2")
 }

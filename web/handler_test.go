@@ -32,12 +32,17 @@ func TestReadyz(t *testing.T) {
 	require.Equal(t, "ready\nsocket: serving\ndatabase: up\nstandby: no\n", answer.Body.String())
 
 	config.Status = func() watchdog.Status {
-		return watchdog.Status{Standby: true, StandbyReason: "another watchdog holds the lock"}
+		return watchdog.Status{Standby: true, StandbyReason: "another watchdog holds the lock", DatabaseUp: true}
 	}
 	answer = get(t, config, "/readyz")
 	requireStatus(t, http.StatusOK, answer)
-	require.Equal(t, "ready\nsocket: serving\ndatabase: away\nstandby: yes: another watchdog holds the lock\n",
+	require.Equal(t, "ready\nsocket: serving\ndatabase: up\nstandby: yes: another watchdog holds the lock\n",
 		answer.Body.String())
+
+	config.Status = func() watchdog.Status { return watchdog.Status{Standby: true, StandbyReason: "connection refused"} }
+	answer = get(t, config, "/readyz")
+	requireStatus(t, http.StatusOK, answer)
+	require.Equal(t, "ready\nsocket: serving\ndatabase: away\nstandby: not known while the database is away\n", answer.Body.String())
 
 	config.Ready = func() error { return errors.New("listen: gone") }
 	answer = get(t, config, "/readyz")

@@ -30,10 +30,10 @@ func readyz(c Config) http.HandlerFunc {
 
 func standing(s watchdog.Status) string {
 	database, standby := "up", "no"
-	if !s.DatabaseUp {
-		database = "away"
-	}
-	if s.Standby {
+	switch {
+	case !s.DatabaseUp:
+		database, standby = "away", "not known while the database is away"
+	case s.Standby:
 		standby = "yes: " + s.StandbyReason
 	}
 	return fmt.Sprintf("database: %s\nstandby: %s\n", database, standby)

@@ -56,6 +56,7 @@ type verdictBody struct {
 	Detail    *string `json:"detail"`
 	ChangesAt *string `json:"changes_at"`
 	ReapAt    *string `json:"reap_at"`
+	DueSince  *string `json:"due_since"`
 }
 
 func newJobBody(now watchdog.Instant, judged watchdog.Judged) jobBody {
@@ -90,6 +91,7 @@ func newJobBody(now watchdog.Instant, judged watchdog.Judged) jobBody {
 			Detail:    text(judged.Verdict.Detail),
 			ChangesAt: instant(judged.Verdict.ChangesAt),
 			ReapAt:    instant(judged.Verdict.ReapAt),
+			DueSince:  instant(judged.Verdict.DueSince),
 		},
 	}
 }

@@ -31,6 +31,9 @@ func runExplain(ctx context.Context, c *command) int {
 	if err != nil {
 		return c.fail(err)
 	}
+	if status == http.StatusUnauthorized && p.user != "" {
+		return c.fail(errors.New("the watchdog does not take this user with this password"))
+	}
 	a, err := readAnswer(status, body)
 	if err != nil {
 		return c.fail(err)
@@ -43,6 +46,9 @@ func runExplain(ctx context.Context, c *command) int {
 func readAnswer(status int, body []byte) (queueAnswer, error) {
 	if status == http.StatusUnauthorized {
 		return queueAnswer{}, errors.New("the watchdog wants a user and a password: give --user and --password-file")
+	}
+	if strings.Contains(string(body), "HTTP request to an HTTPS server") { // as net/http answers to it
+		return queueAnswer{}, errors.New("the watchdog speaks TLS: give --url https://…, or --ca-file with its authority")
 	}
 	var a queueAnswer
 	if err := json.Unmarshal(body, &a); err != nil || status != http.StatusOK && a.Error == "" {

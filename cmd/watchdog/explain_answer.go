@@ -68,6 +68,12 @@ type queueVerdict struct {
 	Detail    *string         `json:"detail"`
 	ChangesAt *time.Time      `json:"changes_at"`
 	ReapAt    *time.Time      `json:"reap_at"`
+	DueSince  *time.Time      `json:"due_since"`
+}
+
+// ageless reports whether nothing is known from which the job's age could count: no rule of age reaps it.
+func (j *queueJob) ageless() bool {
+	return j.RunStartedAt == nil && j.StartedAt == nil && j.CreatedAt == nil
 }
 
 // or is a text that may be unknown.

@@ -20,6 +20,8 @@ func (e *explanation) tellFuture() {
 	switch {
 	case v.ReapAt != nil:
 		e.say("If nothing happens, it is reaped at %s.", moment(e.now, *v.ReapAt))
+	case v.Reason == watchdog.ReasonMalformed && e.ageless():
+		e.say("It is not reaped as it is.")
 	case v.Reason != watchdog.ReasonClosed:
 		e.say("When it would be reaped cannot be foreseen.")
 	}

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strconv"
+
 	"github.com/finalizer-watchdog/watchdog"
 )
 
@@ -10,7 +13,7 @@ func (e *explanation) tellRule() {
 	case watchdog.Defer:
 		e.say("By its age alone it would be reaped, and something forbids that:")
 	case watchdog.Reap:
-		e.say("It is to be reaped: handed back to the orchestrator, or failed after too many attempts.")
+		e.say("It is to be reaped%s: %s", e.sinceText(), e.endText())
 	default:
 		e.say("It is left alone:")
 	}
@@ -21,6 +24,27 @@ func (e *explanation) tellRule() {
 	if e.reaper.DryRun {
 		e.say("This is a dry run: whatever is decided is counted and told, and nothing is written.")
 	}
+}
+
+// sinceText says since when it waits to be reaped, where that is known.
+func (e *explanation) sinceText() string {
+	if e.Verdict.DueSince == nil {
+		return ""
+	}
+	return ", and due since " + moment(e.now, *e.Verdict.DueSince)
+}
+
+// endText says what becomes of a job that is reaped.
+func (e *explanation) endText() string {
+	most := e.reaper.Settings["WATCHDOG_REAPER_MAX_ATTEMPTS"]
+	limit, err := strconv.ParseInt(most, 10, 64)
+	switch {
+	case e.Attempt == nil || err != nil:
+		return "handed back to the orchestrator, or failed after too many attempts."
+	case *e.Attempt >= limit:
+		return fmt.Sprintf("failed, not requeued, after attempt %d of %s.", *e.Attempt, most)
+	}
+	return fmt.Sprintf("requeued, after attempt %d of %s.", *e.Attempt, most)
 }
 
 // ignored says why the ownership that the job has does not count; empty when it does, or there is none.
@@ -74,6 +98,9 @@ func (e *explanation) reasonText() string {
 	case watchdog.ReasonFinalizing:
 		return "Its run finished, or an owner let go of it, less than the grace (" + grace + ") ago."
 	case watchdog.ReasonMalformed:
+		if e.ageless() {
+			return "Its facts contradict each other or cannot be read, and nothing tells its age: no rule acts on such a job."
+		}
 		return "Its facts contradict each other or cannot be read, and only the backstop (" + ceiling + ") acts on such a job."
 	case watchdog.ReasonClosed:
 		return "It is not running in the database: there is nothing to finalize."

@@ -20,7 +20,8 @@ import (
 // incidentAnswer is what /queue says of the job of the incident, while its finalizer lives.
 const incidentAnswer = `{"now":"2026-03-14T12:00:00Z","reaper":{"finalizer_liveness_enabled":true,"dry_run":false,
 	"settings":{"WATCHDOG_REAPER_GUARDED_STAGES":"deploy-staging,deploy","WATCHDOG_REAPER_FINALIZE_GRACE":"2m",
-		"WATCHDOG_REAPER_CEILING":"2h","WATCHDOG_REAPER_STAGE_GRACE":"review=1m","WATCHDOG_REAPER_INTERVAL":"5s"}},
+		"WATCHDOG_REAPER_CEILING":"2h","WATCHDOG_REAPER_STAGE_GRACE":"review=1m","WATCHDOG_REAPER_INTERVAL":"5s",
+		"WATCHDOG_REAPER_MAX_ATTEMPTS":"3"}},
 	"jobs":[{"job":"1914","run":"2207","task":"ORCH-111","stage":"deploy-staging","status":"running","attempt":1,
 		"run_started_at":"2026-03-14T11:47:49Z","finished_at":"2026-03-14T11:53:18Z","exit_code":0,
 		"held_until":"2026-03-14T12:00:12Z",
@@ -126,8 +127,24 @@ func TestExplain(t *testing.T) {
 		"It started 2026-03-14T11:59:00Z (1m ago). It has no run since.": func(_ *queueAnswer, j *queueJob) { j.Run, j.StartedAt = nil, &at },
 		"It was created 2026-03-14T11:59:00Z (1m ago).":                  func(_ *queueAnswer, j *queueJob) { j.Run, j.CreatedAt = nil, &at },
 		"Neither a start nor a run is known.":                            func(_ *queueAnswer, j *queueJob) { j.Run = nil },
-		"cannot be foreseen":                                             func(_ *queueAnswer, j *queueJob) { j.Verdict.ReapAt = nil },
-		"It is left alone:":                                              func(_ *queueAnswer, j *queueJob) { j.Verdict.Action = watchdog.Wait },
+		"It is to be reaped: requeued, after attempt 1 of 3.":            func(_ *queueAnswer, j *queueJob) { j.Verdict = reap(watchdog.ReasonBackstop) },
+		"It is to be reaped, and due since 2026-03-14T11:59:00Z (1m ago): failed, not requeued, after attempt 7 of 3.": func(_ *queueAnswer, j *queueJob) {
+			seven := int64(7)
+			j.Verdict, j.Attempt = reap(watchdog.ReasonBackstop), &seven
+			j.Verdict.DueSince = &at
+		},
+		"It is to be reaped: handed back to the orchestrator, or failed": func(_ *queueAnswer, j *queueJob) {
+			j.Verdict, j.Attempt = reap(watchdog.ReasonBackstop), nil
+		},
+		"and only the backstop (2h) acts on such a job.": func(_ *queueAnswer, j *queueJob) {
+			j.Verdict = queueVerdict{Action: watchdog.Wait, Reason: watchdog.ReasonMalformed, ReapAt: &at}
+		},
+		"nothing tells its age: no rule acts on such a job.\n\nwhat would change it\n  Correct its rows in the orchestrator's database, " +
+			"and it is judged like any other.\n  It is not reaped as it is.\n": func(_ *queueAnswer, j *queueJob) {
+			j.Verdict, j.RunStartedAt = queueVerdict{Action: watchdog.Wait, Reason: watchdog.ReasonMalformed}, nil
+		},
+		"cannot be foreseen": func(_ *queueAnswer, j *queueJob) { j.Verdict.ReapAt = nil },
+		"It is left alone:":  func(_ *queueAnswer, j *queueJob) { j.Verdict.Action = watchdog.Wait },
 	} {
 		assert.Contains(t, told(t, change), want)
 	}
@@ -163,6 +180,7 @@ func TestAnswersThatTellOfNoJob(t *testing.T) {
 		{503, `{"error":"unavailable","message":"connect: refused","jobs":null}`, []string{"connect: refused", "watchdog check"}},
 		{503, `{"error":"overloaded","message":"too many"}`, []string{"too many", "ask again"}},
 		{401, "Unauthorized\n", []string{"--password-file"}},
+		{400, "Client sent an HTTP request to an HTTPS server.\n", []string{"the watchdog speaks TLS: give --url https://"}},
 		{404, "404 page not found\n", []string{`no watchdog's answer: status 404, "404 page not found"`, "--url"}},
 		{500, `{"reason":"another program's"}`, []string{"no watchdog's answer: status 500"}},
 		{200, "<html>", []string{"no watchdog's answer"}},

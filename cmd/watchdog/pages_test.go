@@ -102,6 +102,12 @@ func TestPagesWithTLSAndAPassword(t *testing.T) {
 	assert.Equal(t, exitFailed, status)
 	assert.Contains(t, stderr, "give --user and --password-file")
 
+	wrong := filepath.Join(t.TempDir(), "password")
+	require.NoError(t, os.WriteFile(wrong, []byte("hunter3\n"), 0o600))
+	status, _, stderr = ask("--ca-file", ca, "--user", "ops", "--password-file", wrong)
+	assert.Equal(t, exitFailed, status)
+	assert.Equal(t, "watchdog explain: the watchdog does not take this user with this password\n", stderr)
+
 	status, _, stderr = ask(login...)
 	assert.Equal(t, exitFailed, status)
 	assert.Contains(t, stderr, "name the authority of its certificate by --ca-file")
@@ -110,7 +116,7 @@ func TestPagesWithTLSAndAPassword(t *testing.T) {
 	there[2] = "http" + server.URL[len("https"):]
 	status, _, stderr = ask()
 	assert.Equal(t, exitFailed, status)
-	assert.Contains(t, stderr, "Client sent an HTTP request to an HTTPS server.")
+	assert.Contains(t, stderr, "the watchdog speaks TLS: give --url https://…, or --ca-file")
 }
 
 func TestPagesWithoutTLS(t *testing.T) {

@@ -39,25 +39,28 @@ func (d *describe) switchText() string {
 
 // reaperText tells what the reaper does, and what it doubts.
 func (d *describe) reaperText() string {
-	said := []string{"acts"}
-	if d.DryRun {
-		said[0] = "DRY RUN: it judges and writes nothing"
-	}
-	for _, doubt := range []struct {
+	var said []string
+	for _, part := range []struct {
 		holds bool
 		text  string
 	}{
-		{d.Standby, "STANDS BY: no age rule acts here" + because(d.StandbyReason)},
+		{d.DryRun, "DRY RUN: it judges and writes nothing"},
+		{d.away(), "waits for its database"},
+		{d.Standby && !d.away(), "STANDS BY: it acts on proven deaths alone" + because(d.StandbyReason)},
+		{!d.DryRun && !d.Standby && !d.away(), "acts"},
 		{d.Braking, "BRAKES: too many at once without proof; see watchdog brake --help"},
 		{d.ClockJump, "distrusts the rows' clock, which jumped"},
 		{d.WarmingUp, "warms up: finalizers may be reconnecting"},
 	} {
-		if doubt.holds {
-			said = append(said, doubt.text)
+		if part.holds {
+			said = append(said, part.text)
 		}
 	}
 	return strings.Join(said, "; ")
 }
+
+// away reports whether the database did not answer. Who has its lock is not known then either.
+func (d *describe) away() bool { return !d.DatabaseUp && d.LastPassAt != nil }
 
 func because(reason *string) string {
 	if reason == nil {
@@ -67,13 +70,13 @@ func because(reason *string) string {
 }
 
 func (d *describe) databaseText() string {
-	if d.DatabaseUp {
+	switch {
+	case d.DatabaseUp:
 		return "up"
+	case d.away():
+		return "AWAY: nothing is reaped until it is back"
 	}
-	if d.LastPassAt == nil {
-		return "not read yet"
-	}
-	return "AWAY: nothing is reaped until it is back"
+	return "not read yet"
 }
 
 func (d *describe) passText(now time.Time) string {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -141,10 +142,13 @@ func (p *program) pages(config Config, socket *liveness.Socket) web.Config {
 		Status: p.reaper.Status,
 		Owners: func() watchdog.Owners { return p.registry.Count(liveness.Boottime()) },
 		Ready: func() error {
-			if !socket.Ours() {
-				return errors.New("the socket's file was removed; it is being made again")
+			if socket.Ours() {
+				return nil
 			}
-			return nil
+			if _, err := os.Lstat(config.Socket); err == nil {
+				return fmt.Errorf("another file is in its place; remove %s, and it is made again", config.Socket)
+			}
+			return errors.New("its file was removed; it is being made again")
 		},
 		Metrics:  p.metrics,
 		Settings: config.values(),

@@ -38,7 +38,7 @@ function* reaper(r, now) {
     yield alarm("The clock that stamps the rows jumped: for one grace, ages are not believed.",
       "Look at NTP on the host and on the database.");
   }
-  if (r.standby) {
+  if (r.standby && r.database_up) { // while it is away that is the reason, and told as such
     yield warning(`Standing by: ${r.standby_reason ?? "another watchdog has this database"}.`,
       "No age rule acts here.");
   }
@@ -74,7 +74,7 @@ function* reaper(r, now) {
 // lateness compares the last pass with the interval, where the settings tell it.
 function* lateness(r, now) {
   if (r.last_pass_at === null) {
-    if (!r.standby) yield note("No pass was made yet.", "");
+    yield note("No pass was made yet.", "");
     return;
   }
   const late = (now - Date.parse(r.last_pass_at)) / 1000;

@@ -1,7 +1,7 @@
 // The table of open jobs. Rows are kept from one reading to the next and only changed texts are written, so
 // that a selection, the scroll and a screen reader's place survive. All text goes through textContent.
 
-import { countdown, kind, reapedWhen, span, verdictReason, verdictWord } from "./words.js";
+import { clock, countdown, kind, reapedWhen, span, verdictReason, verdictWord } from "./words.js";
 
 const urgency = ["reap", "problem", "defer", "wait"];
 const labels = ["Job", "Stage", "Owner", "Step", "Age", "Verdict"];
@@ -118,6 +118,7 @@ function ownerLines(job, elapsed) {
 
 function budget(owner, now) {
   if (owner?.step_until == null) return null;
+  if (Date.parse(owner.step_until) <= now) return `budget ended at ${clock(owner.step_until)}`;
   return `budget ends ${countdown(owner.step_until, now)}`;
 }
 

@@ -52,12 +52,14 @@ export function verdictReason(verdict) {
 // reapedWhen says when a job will be reaped if nothing else happens; now is in milliseconds.
 export function reapedWhen(verdict, now, dryRun) {
   if (verdict.reap_at === null) return null;
-  return `${dryRun ? "would be reaped" : "reaped"} ${countdown(verdict.reap_at, now)}`;
+  const will = dryRun ? "would be reaped" : "reaped";
+  if (verdict.action !== "reap") return `${will} ${countdown(verdict.reap_at, now)}`;
+  return `${will} by the next pass` + (verdict.due_since === null ? "" : `, due since ${clock(verdict.due_since)}`);
 }
 
 export function countdown(at, now) {
   const left = (Date.parse(at) - now) / 1000;
-  return left > 0 ? `in ${span(left)}, at ${clock(at)}` : `now, due since ${clock(at)}`;
+  return left > 0 ? `in ${span(left)}, at ${clock(at)}` : "now";
 }
 
 // span writes seconds with the two units that matter.
