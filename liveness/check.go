@@ -93,16 +93,22 @@ func (r *Registry) Restore(holds []Hold, unknown time.Duration) {
 	}
 }
 
-// Holds returns the holds that are running, as the state file has to know them: rounded up, so that a
-// file that is written anew between Keep and Kept still has what Kept says.
+// Holds returns the holds as the state file has to know them: until the end that it knows already, as long as that is
+// to come, for a check inside it will not be written; and rounded up, so that a file that is written anew between
+// Keep and Kept still has what Kept says.
 func (r *Registry) Holds(at time.Duration) []Hold {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var holds []Hold
 	for _, e := range r.jobs {
 		for i, role := range []watchdog.Role{watchdog.Finalizer, watchdog.Worker} {
-			if h := e.holds[i]; at < h.until {
-				holds = append(holds, Hold{Job: e.job, Token: h.token, Role: role, UID: h.uid, Until: h.until + r.cfg.Hold})
+			h := e.holds[i]
+			until := h.kept
+			if at < h.until {
+				until = max(until, h.until+r.cfg.Hold)
+			}
+			if at < until {
+				holds = append(holds, Hold{Job: e.job, Token: h.token, Role: role, UID: h.uid, Until: until})
 			}
 		}
 	}
