@@ -37,6 +37,7 @@
 //   - No pidfd can be had: the lease decides alone, and the session is counted as without proof.
 //   - The database does not answer: marks and beats go on; a check that has to ask it is unavailable.
 //   - The state file cannot be written: a check is unavailable; a mark too, once the reserved tokens end.
+//   - The state file was damaged: every job counts as held until the longest hold is over.
 //   - The watchdog itself was stopped or starved: every lease starts afresh before any is judged.
 //   - The watchdog died: tokens are resumed provisionally, on the stages that their owners tell; holds are read back
 //     from the state file. Its last commit may be under way: see unsettled.go.

@@ -31,7 +31,11 @@ type Socket struct {
 // renamed, which also replaces the file of a watchdog that died. It is an error when another process listens
 // there, or when the path is no socket.
 func Listen(ctx context.Context, path string, mode fs.FileMode) (*Socket, error) {
-	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	// The folder is shared with peers: a link that one of them put there is followed nowhere.
+	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, fmt.Errorf("lock socket: %s.lock is a symbolic link; remove it", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock socket: %w", err)
 	}
@@ -40,9 +44,14 @@ func Listen(ctx context.Context, path string, mode fs.FileMode) (*Socket, error)
 	}
 	s := &Socket{path: path, mode: mode, lock: lock}
 	if err := s.bind(ctx); err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, unlock(lock))
 	}
 	return s, nil
+}
+
+// unlock gives the lock up at once: a process that is just being forked shares the descriptor for a moment.
+func unlock(lock *os.File) error {
+	return errors.Join(unix.Flock(int(lock.Fd()), unix.LOCK_UN), lock.Close())
 }
 
 func (s *Socket) bind(ctx context.Context) error {
@@ -94,11 +103,19 @@ func bear(ctx context.Context, path string) (*net.UnixListener, error) {
 }
 
 func (s *Socket) publish(born string) error {
-	if err := os.Chmod(born, s.mode); err != nil {
+	file, err := os.OpenFile(born, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if err != nil {
 		return err
 	}
-	inode, err := os.Lstat(born)
+	defer file.Close()
+	inode, err := file.Stat()
 	if err != nil {
+		return err
+	}
+	if inode.Mode().Type() != fs.ModeSocket {
+		return errors.New("somebody put another file in its place")
+	}
+	if err := os.Chmod(fmt.Sprintf("/proc/self/fd/%d", file.Fd()), s.mode); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -169,5 +186,5 @@ func (s *Socket) Close() error {
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
-	return errors.Join(removed, err, s.lock.Close())
+	return errors.Join(removed, err, unlock(s.lock))
 }

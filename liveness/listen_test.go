@@ -58,6 +58,24 @@ func TestListenRefuses(t *testing.T) {
 	require.NoError(t, again.Close())
 }
 
+// TestListenFollowsNoLink is about what a peer can put into the folder, which it shares.
+func TestListenFollowsNoLink(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	path, victim := filepath.Join(dir, "s"), filepath.Join(t.TempDir(), "victim")
+	require.NoError(t, os.Symlink(victim, path+".lock"))
+	_, err := Listen(t.Context(), path, 0o600)
+	assert.ErrorContains(t, err, "s.lock is a symbolic link; remove it")
+	assert.NoFileExists(t, victim)
+
+	require.NoError(t, os.WriteFile(victim, nil, 0o600))
+	require.NoError(t, os.Symlink(victim, path+".new"))
+	assert.Error(t, (&Socket{path: path, mode: 0o666}).publish(path+".new"), "it was put there after the socket was made")
+	there, err := os.Stat(victim)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), there.Mode())
+}
+
 func TestListenReplacesAStaleSocket(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(folder(t), "s")

@@ -93,6 +93,23 @@ func TestANewerRunTakesTheJob(t *testing.T) {
 	assert.True(t, newer.ask(checking("1914", m.Token)).OK)
 }
 
+// TestAClearEndsTheHoldInTheFile is about a watchdog that is started anew after its owner has let go of the job.
+func TestAClearEndsTheHoldInTheFile(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	k := s.dial()
+	token := k.mark("1914")
+	require.True(t, k.ask(checking("1914", token)).OK)
+	written := func() []Hold {
+		found, err := readState(s.path+".state", "boot", s.boot())
+		require.NoError(t, err)
+		return found.Holds
+	}
+	require.Len(t, written(), 1)
+	require.True(t, k.ask(clearing("1914", token)).OK)
+	assert.Empty(t, written())
+}
+
 // TestTheStateFile is about promises that cannot be written down.
 func TestTheStateFile(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,12 +94,97 @@ func TestDamagedState(t *testing.T) {
 			path := statePath(t)
 			require.NoError(t, os.WriteFile(path, []byte(c.text), 0o600))
 			_, found := openState(t, path, 0, time.Time{})
-			assert.Equal(t, c.unclear, found.Unclear)
 			assert.Len(t, found.Holds, 1)
 			assert.Equal(t, uint64(100), found.Bound)
-			assert.Equal(t, c.unclear, found.HeldUntil(time.Second, time.Minute) == time.Second+time.Minute)
+			assert.Equal(t, c.unclear, found.HeldUntil(time.Second, time.Minute) == time.Minute)
 		})
 	}
+}
+
+// TestDamageIsNotForgotten is about a watchdog that is started once more before the holds which it cannot know are over.
+func TestDamageIsNotForgotten(t *testing.T) {
+	head := fmt.Sprintf("{\"boot\":%q,\"bound\":100}\n", boot)
+	for name, text := range map[string]string{"a line": head + "{\"job\":\"1914\",\x00\x00\x00\n", "the first line": "\x00\n",
+		"all of it": "", "all but a hold": "{\"job\":\"1914\",\"token\":42,\"role\":\"finalizer\",\"until\":3600}\n"} {
+		path := statePath(t)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		s, found := openState(t, path, 0, time.Time{})
+		assert.Equal(t, holds, found.HeldUntil(0, holds), name)
+		_, found = openState(t, path, time.Second, time.Time{})
+		assert.Equal(t, holds, found.HeldUntil(time.Second, holds), name)
+		assert.Zero(t, found.HeldUntil(holds, holds), "they are over")
+		require.NoError(t, s.Close())
+		_, found, err := OpenState(path, "another", 0, time.Time{})
+		require.NoError(t, err)
+		assert.Zero(t, found.HeldUntil(0, holds), "their holders died with the machine")
+	}
+}
+
+// TestALineThatCameThroughInPart is about what a full disk leaves of a line.
+func TestALineThatCameThroughInPart(t *testing.T) {
+	path := statePath(t)
+	s, _ := openState(t, path, 0, time.Time{})
+	_, err := s.file.WriteAt([]byte(`{"job":"1914","token":4`), s.size)
+	require.NoError(t, err)
+	bound, err := s.Reserve(s.Bound())
+	require.NoError(t, err)
+	require.NoError(t, s.Keep(Hold{Job: "1915", Token: 42, Role: watchdog.Finalizer, Until: time.Hour}))
+	_, found := openState(t, path, 0, time.Time{})
+	assert.Equal(t, bound, found.Bound, "tokens up to it may have been given")
+	assert.Len(t, found.Holds, 1)
+	assert.Zero(t, found.HeldUntil(0, holds), "nothing is damaged")
+}
+
+// TestAnOlderTokensLineTakesNoHoldAway: lines reach the file in another order than the registry made them, for its mutex is
+// no queue.
+func TestAnOlderTokensLineTakesNoHoldAway(t *testing.T) {
+	path := statePath(t)
+	s, _ := openState(t, path, 0, time.Time{})
+	newer := Hold{Job: "1914", Token: 43, Role: watchdog.Finalizer, Until: time.Hour}
+	require.NoError(t, s.Keep(newer))
+	require.NoError(t, s.Keep(Hold{Job: "1914", Token: 42, Role: watchdog.Finalizer})) // cleared before 43 was given
+	_, found := openState(t, path, 0, time.Time{})
+	assert.Equal(t, []Hold{newer}, found.Holds)
+}
+
+// TestABoundIsSynced reserves in a file that takes what is written and cannot be synced.
+func TestABoundIsSynced(t *testing.T) {
+	s, _ := openState(t, statePath(t), 0, time.Time{})
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	require.NoError(t, s.file.Close())
+	s.file = null
+	bound := s.Bound()
+	_, err = s.Reserve(bound)
+	assert.ErrorContains(t, err, "reserve tokens: sync")
+	assert.Equal(t, bound, s.Bound(), "no token that may be given again after the machine broke down")
+}
+
+// TestTheStateFileIsOurs is about what a peer can put into the folder, which it shares.
+func TestTheStateFileIsOurs(t *testing.T) {
+	victim := filepath.Join(t.TempDir(), "victim")
+	require.NoError(t, os.WriteFile(victim, []byte("precious"), 0o600))
+	path := statePath(t)
+	require.NoError(t, os.Symlink(victim, path+".new"))
+	_, found := openState(t, path, 0, time.Time{})
+	assert.Zero(t, found.HeldUntil(0, holds))
+
+	for name, put := range map[string]func(path string) error{
+		"a link": func(path string) error { return os.Symlink(victim, path) },
+		"a pipe": func(path string) error { return syscall.Mkfifo(path, 0o666) },
+	} {
+		path := statePath(t)
+		require.NoError(t, put(path), name)
+		s, found := openState(t, path, 0, time.Time{})
+		assert.Equal(t, holds, found.HeldUntil(0, holds), "%s: what the file told is not known", name)
+		require.NoError(t, s.Keep(Hold{Job: "1914", Token: 42, Role: watchdog.Finalizer, Until: time.Hour}))
+		assert.False(t, s.Stale())
+		_, found = openState(t, path, 0, time.Time{})
+		assert.Len(t, found.Holds, 1)
+	}
+	text, err := os.ReadFile(victim)
+	require.NoError(t, err)
+	assert.Equal(t, "precious", string(text))
 }
 
 func TestRewriteLosesNoHold(t *testing.T) {
@@ -120,6 +206,7 @@ func TestRewriteLosesNoHold(t *testing.T) {
 	}
 	for range 20 {
 		assert.NoError(t, s.Rewrite(func() []Hold {
+			assert.False(t, s.mu.TryLock(), "none is written down into a file that goes away")
 			mu.Lock()
 			defer mu.Unlock()
 			holds := make([]Hold, 0, len(known))

@@ -53,9 +53,10 @@ func serve(ctx context.Context, config Config, logs loggers) (err error) {
 		return err
 	}
 	defer closing("state file", state.Close)
-	if found.Unclear {
+	started := liveness.Boottime()
+	if until := found.HeldUntil(started, config.CheckHold); until != 0 {
 		logs.log.Warn("the state file was damaged: every job counts as held, for a hold that it told of may be running",
-			"until", time.Now().Add(config.CheckHold))
+			"until", time.Now().Add(until-started))
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", config.Listen)
 	if err != nil {
