@@ -101,6 +101,10 @@ func (w *world) befall(f fault, n int) {
 		w.aim(f, i)
 	case "freeze":
 		if i != nil {
+			if f.after { // just when somebody is about to connect again
+				w.cut(l)
+				w.sleep(time.Millisecond / 2)
+			}
 			w.stop(i.gate, f.lasts, func() { i.resumed = w.now() })
 		}
 	case "pause":

@@ -30,7 +30,7 @@ func (w *world) lie(f fault, n int) {
 	until := w.boot() + f.lasts
 	for w.boot() < until && !l.dead.Load() && !w.isDraining() {
 		if l.conn == nil && !l.connect() {
-			if !w.sleep(poll) {
+			if !w.sleep(l.dice.rough(poll)) { // it wants to be the first after a restart
 				break
 			}
 			continue
@@ -124,7 +124,7 @@ func (l *liar) victim() (job, run string) {
 	switch {
 	case l.dice.one(3):
 		run = string(r.history[l.dice.IntN(len(r.history))].to.Run)
-	case !l.dice.one(6):
+	case !l.dice.one(6) && l.uid == honest:
 		run += "?"
 	}
 	return string(r.ID), run
@@ -133,6 +133,11 @@ func (l *liar) victim() (job, run string) {
 // token is one that was given, to whomever. A confused client only has its own.
 func (l *liar) token(job string) uint64 {
 	grants := l.w.witness.of[watchdog.JobID(job)]
+	for _, p := range l.w.witness.promises[watchdog.JobID(job)] {
+		if l.uid == stranger && p.runs(l.w.now()) && l.dice.one(3) {
+			return p.token
+		}
+	}
 	if l.dice.one(8) {
 		return 1 + l.dice.Uint64N(l.w.witness.newest+2)
 	}
