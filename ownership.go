@@ -78,7 +78,8 @@ type Claim struct {
 	// HoldUntil is the end of the promise that the last positive check made; 0: none was made. It
 	// outlives its holder.
 	HoldUntil time.Duration
-	// ClearedAt is when an owner of this run last said that it was done; 0: never.
+	// ClearedAt is when an owner of this run last let go of the job: it said that it was done, or its lease lapsed
+	// while its connection was gone; 0: never.
 	ClearedAt time.Duration
 	// Reaping reports that the job's ownership was revoked by a reap whose outcome is not known yet.
 	Reaping bool

@@ -32,7 +32,7 @@
 //
 // # When things fail
 //
-//   - A connection ends: silence, never proof. The lease decides.
+//   - A connection ends: silence, never proof. The lease decides, and when it has lapsed the grace begins anew.
 //   - The process exits: what its socket still holds is read and applied, then its owners are dead.
 //   - No pidfd can be had: the lease decides alone, and the session is counted as without proof.
 //   - The database does not answer: marks and beats go on; a check that has to ask it is unavailable.

@@ -46,6 +46,26 @@ func (r *Registry) end(o *ownership, at time.Duration, how string) {
 	r.tidy(o.entry, at)
 }
 
+// lose ends an ownership whose lease lapsed while its connection was gone. The grace counts from there, as it does from a
+// clear.
+func (r *Registry) lose(o *ownership, at time.Duration) {
+	if o.role == watchdog.Finalizer {
+		o.entry.cleared = r.letGo(o, o.session.leaseUntil())
+	}
+	r.endings = append(r.endings, Ending{Job: o.entry.job, Run: o.run, Name: o.session.name,
+		PID: o.session.peer.PID, Reason: "lost"})
+	r.end(o, at, "lost")
+}
+
+// letGo is from what the grace of the job counts once a finalizer has let go of it at the instant. One of a run that
+// nobody has seen takes no place from one that counts.
+func (r *Registry) letGo(o *ownership, at time.Duration) clear {
+	if before := o.entry.cleared; !o.known && before.known && at < before.at+r.cfg.Grace {
+		return before
+	}
+	return clear{run: o.run, at: at, known: o.known}
+}
+
 // most is how many revocations without a reap are remembered of one job.
 const most = 16
 

@@ -71,8 +71,12 @@ func (r *Registry) claim(e *entry, run watchdog.RunID, at time.Duration) watchdo
 	if until := max(e.heldUntil(), r.heldAll); at < until {
 		c.HoldUntil = until
 	}
-	if e.cleared.run == run {
-		c.ClearedAt = e.cleared.at
+	cleared := e.cleared
+	if o := e.slots[slot(watchdog.Finalizer)]; o != nil && o.stateAt(at) == watchdog.Ended {
+		cleared = r.letGo(o, o.session.leaseUntil()) // as the next sweep will
+	}
+	if cleared.run == run {
+		c.ClearedAt = cleared.at
 	}
 	return c
 }

@@ -111,6 +111,7 @@ type given struct {
 	uid   int
 }
 
+// clear is when a finalizer let go of the job: it said so, or was silent for a lease.
 type clear struct {
 	run   watchdog.RunID
 	at    time.Duration

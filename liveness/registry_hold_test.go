@@ -171,6 +171,35 @@ func TestObserve(t *testing.T) {
 	assert.Empty(t, w.Endings(), "each is told once")
 }
 
+// TestTheGraceOfTheSilentCountsFromTheirLease is about a finalizer that went away without a word and without a proof.
+func TestTheGraceOfTheSilentCountsFromTheirLease(t *testing.T) {
+	w := newWorld(t)
+	a, other := w.connect(1000), w.connect(2000)
+	require.Nil(t, a.mark("1914", "2207", "").Err)
+	worker, _ := a.ask(protocol.Request{Job: "2020", Run: "1", Role: "worker"})
+	require.Nil(t, worker.Err)
+	w.observed("1914", "2207")
+	w.Hangup(a.Session, w.at)
+	lapsed := w.at + lease
+	w.pass(lease-1, other)
+	assert.Zero(t, w.look("1914", "2207").ClearedAt)
+	w.at++
+	before := w.look("1914", "2207")
+	assert.Nil(t, before.Owner)
+	assert.Equal(t, lapsed, before.ClearedAt)
+	w.pass(time.Second, other)
+	assert.True(t, before.Same(w.look("1914", "2207")), "to be swept changes nothing")
+	assert.Zero(t, w.look("1914", "2208").ClearedAt)
+	assert.Zero(t, w.look("2020", "1").ClearedAt, "a worker lets go of nothing")
+
+	require.Nil(t, other.mark("1914", "made up", "").Err)
+	w.Hangup(other.Session, w.at)
+	w.pass(2 * lease)
+	assert.Equal(t, lapsed, w.look("1914", "2207").ClearedAt, "what nobody has seen takes no place")
+	w.pass(grace)
+	assert.Empty(t, w.jobs)
+}
+
 func TestManyWithdrawalsOfOneJobAreBounded(t *testing.T) {
 	w := newWorld(t)
 	a := w.connect(1000)

@@ -156,9 +156,3 @@ func (r *Registry) Sweep(at time.Duration) {
 	}
 	r.lapse(at)
 }
-
-func (r *Registry) lose(o *ownership, at time.Duration) {
-	r.endings = append(r.endings, Ending{Job: o.entry.job, Run: o.run, Name: o.session.name,
-		PID: o.session.peer.PID, Reason: "lost"})
-	r.end(o, at, "lost")
-}

@@ -108,10 +108,7 @@ func (r *Registry) Clear(s *Session, at time.Duration, req *protocol.Request) (p
 		*h = hold{}
 	}
 	if o.role == watchdog.Finalizer {
-		// One of a run that nobody has seen takes no place from one that counts.
-		if o.known || !e.cleared.known || at >= e.cleared.at+r.cfg.Grace {
-			e.cleared = clear{run: o.run, at: at, known: o.known}
-		}
+		e.cleared = r.letGo(o, at)
 	}
 	r.end(o, at, "clear")
 	return protocol.Reply{}, kept
