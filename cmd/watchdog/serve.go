@@ -19,6 +19,7 @@ func runServe(ctx context.Context, c *command) int {
 		logs.log.Error("the watchdog ends", "error", err)
 		return exitFailed
 	}
+	logs.log.Info("the watchdog ends", "because", context.Cause(ctx))
 	return exitOK
 }
 

@@ -1,5 +1,6 @@
 // The page's loop: ask every two seconds while somebody looks, show every second how time goes on.
 
+import { find } from "./find.js";
 import { findings } from "./findings.js";
 import { Table } from "./table.js";
 import { clock, count, span } from "./words.js";
@@ -190,6 +191,7 @@ function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+find(element("find"), element("answer"), element("found"), element("jobs").tHead, patience);
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) poll();
 });
