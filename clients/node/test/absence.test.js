@@ -11,7 +11,7 @@ import { test } from 'node:test';
 import { Client } from '../src/index.js';
 import { backoff } from '../src/link.js';
 import { Fake, hang, Script, scripted } from './support/fake.js';
-import { sleep, spent, until } from './support/time.js';
+import { PATIENT, sleep, spent, until } from './support/time.js';
 import { folder } from './support/watchdog.js';
 
 const BOUND = 50;
@@ -185,7 +185,7 @@ test('comes later', async (t) => {
   const { fake } = await scripted(t);
   symlinkSync(fake.socket, socket);
   await until(() => o.granted, 'it is granted');
-  assert.equal((await o.check({ timeout: 5000 })).state, 'ok');
+  assert.equal((await o.check({ timeout: PATIENT })).state, 'ok');
 });
 
 /** A fake that hangs up on its first connection after so many requests, and answers each by a script of its own. */
@@ -207,7 +207,7 @@ test('a lost session is resumed under its token', async (t) => {
   const [{ token, job, run, key, stage }] = scripts[1].asked('mark');
   assert.deepEqual([token, job, run, key, stage], [42, '1', '2', 'k', 'deploy-staging']);
   assert.ok(scripts[1].asked('step')[0].budget_s < 60);
-  assert.equal((await o.check({ timeout: 5000 })).state, 'ok');
+  assert.equal((await o.check({ timeout: PATIENT })).state, 'ok');
 });
 
 test('a watchdog that lost its memory is marked afresh', async (t) => {
@@ -219,14 +219,14 @@ test('a watchdog that lost its memory is marked afresh', async (t) => {
   const o = await client(t, fake.socket).own(1, { run: 2 });
   await until(() => scripts[1]?.asked('mark').length === 2, 'it is marked afresh');
   assert.ok(!('token' in scripts[1].asked('mark')[1]));
-  assert.equal((await o.check({ timeout: 5000 })).state, 'ok');
+  assert.equal((await o.check({ timeout: PATIENT })).state, 'ok');
   assert.equal(scripts[1].asked('check').at(-1).token, 7);
 });
 
 test('a check on the way is asked again', async (t) => {
   const { fake } = await lossy(t, 4, (n) => (n === 0 ? { check: [null] } : {}));
   const o = await client(t, fake.socket).own(1, { run: 2 });
-  assert.equal((await o.check({ timeout: 5000 })).state, 'ok');
+  assert.equal((await o.check({ timeout: PATIENT })).state, 'ok');
 });
 
 test('what is owned is resumed in the order of its tokens, and nothing of what is being cleared', async (t) => {

@@ -107,7 +107,7 @@ async function quiet({ socket }, program) {
   const source = `import * as f from ${JSON.stringify(new URL('../src/index.js', import.meta.url))};\n${program}`;
   const done = await promisify(execFile)(process.execPath, ['--trace-warnings', '--input-type=module', '-e', source], {
     env: { ...process.env, WATCHDOG_SOCKET: socket },
-    timeout: 20_000,
+    timeout: 60_000,
   });
   assert.deepEqual(done, { stdout: '', stderr: '' });
 }

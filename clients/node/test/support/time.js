@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export { sleep };
 
 /** Milliseconds that a call may take in a test of what is answered, not when: the machine may be busy. */
-export const PATIENT = 5000;
+export const PATIENT = 20_000;
 
 /** Waits until seen() gives something, and returns that. */
-export async function until(seen, what, within = 15_000) {
+export async function until(seen, what, within = 60_000) {
   const end = performance.now() + within;
   for (;;) {
     const found = await seen();
