@@ -107,7 +107,7 @@ func (f *flow) read(p []byte, reader *gate) (int, error) {
 			time.Sleep(wait)
 			if reader.stopped() { // and goes on in no order
 				reader.wait()
-				time.Sleep(f.lag())
+				time.Sleep(20 * f.lag())
 			}
 			f.mu.Lock()
 		case f.reset:

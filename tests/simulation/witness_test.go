@@ -182,6 +182,10 @@ func (t *witness) answers(c *wire, q question, m protocol.Message) {
 		g.cleared = true
 	case m.Error == protocol.Revoked:
 		t.refused(c, q, m, g)
+	case m.Error == protocol.NotOwner && q.Op != protocol.OpMark:
+		if g != nil && g.wire == c && g.at < q.at && g.clearing == 0 && !g.lost && c.ended == 0 && c.life.client != nil {
+			t.w.blame("who was granted owns", "%v is refused its %s, and nobody has told it why", g, q.Op)
+		}
 	case q.Op == protocol.OpMark && g != nil && g.wire.life == c.life && (m.Error == protocol.Owned || m.Error == protocol.NotOwner):
 		g.loses(t.w.now())
 	}
