@@ -6,6 +6,7 @@
 # image   the container image, by docker or another BUILDER (podman, buildah)
 # soak    FAULTS faults to real processes and databases, 10 000 unless told otherwise: hours
 # demo    the incident, happening and not happening
+# figures  docs/performance.md, measured on this machine: half an hour, in which it should do nothing else
 # lint, deps, bench, fuzz, clean
 
 GO ?= go
@@ -17,7 +18,7 @@ IMAGE ?= ghcr.io/finalizer-watchdog/watchdog
 VERSION ?= $(shell git describe --tags --always --dirty)
 COMMIT ?= $(shell git rev-parse HEAD)
 
-.PHONY: build test test-all test-kubernetes release image demo lint deps bench fuzz clean
+.PHONY: build test test-all test-kubernetes release image demo lint deps bench figures fuzz clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/watchdog ./cmd/watchdog
@@ -60,6 +61,10 @@ deps:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+figures:
+	./scripts/install-test-deps.sh
+	FIGURES=$(CURDIR)/docs/performance.md $(GO) test -count=1 -run '^TestFigures$$' -timeout 2h -v ./tests/bench
 
 fuzz:
 	./scripts/fuzz.sh $(FUZZTIME)

@@ -122,16 +122,26 @@ func (s *Server) Stop() {
 // Signal sends a signal to all processes of the server.
 func (s *Server) Signal(t testing.TB, signal syscall.Signal) {
 	t.Helper()
-	pid := s.process.cmd.Process.Pid
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
+	for _, pid := range s.Processes(t) {
+		_ = syscall.Kill(pid, signal) // it may have ended meanwhile
+	}
+}
+
+// Processes are the ids of the server's processes, its first one last.
+func (s *Server) Processes(t testing.TB) []int {
+	t.Helper()
+	first := s.process.cmd.Process.Pid
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", first))
 	if err != nil {
 		t.Fatalf("list the server's processes: %v", err)
 	}
-	for _, word := range append(strings.Fields(string(children)), strconv.Itoa(pid)) {
+	var pids []int
+	for word := range strings.FieldsSeq(string(children)) {
 		if child, err := strconv.Atoi(word); err == nil {
-			_ = syscall.Kill(child, signal) // it may have ended meanwhile
+			pids = append(pids, child)
 		}
 	}
+	return append(pids, first)
 }
 
 func (s *Server) remove() {

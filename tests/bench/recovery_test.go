@@ -1,0 +1,94 @@
+package bench
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/finalizer-watchdog/watchdog/tests/pg"
+	"github.com/finalizer-watchdog/watchdog/tests/program"
+)
+
+// lookEvery is the grain of the figures: an observer that never pauses would take the CPU from those it observes.
+const lookEvery = 200 * time.Microsecond
+
+// recoveries kills finalizers one after another and takes the time until their job is seen recovered by another
+// connection. The floor is what no watchdog could beat: the kernel's report of the exit to a waiter on a pidfd, and
+// one committed UPDATE on the same database.
+func recoveries(t *testing.T, s scale, server *pg.Server) section {
+	result := section{
+		title: "3. From SIGKILL to the committed recovery",
+		method: fmt.Sprintf("%d finalizers each are killed, one after another, until another connection sees the job queued again. "+
+			"Beside it the floor: the kernel's notice of the same kind of process's exit and one committed UPDATE, in turns.", s.kills),
+		beside: "floor",
+	}
+	for _, on := range []struct {
+		name string
+		d    *program.Database
+	}{{"SQLite", program.OnSQLite(t)}, {"PostgreSQL, fsync on", database(t, server)}} {
+		w := program.Serve(t, program.For(t, on.d.URL).With(program.Settings{"REAPER_INTERVAL": "5s"}))
+		var ours, floors []time.Duration
+		for i := range s.kills {
+			ours = append(ours, recovery(t, w, on.d, int64(2*i+1)))
+			floors = append(floors, floor(t, w, on.d, int64(2*i+2)))
+		}
+		for _, percent := range []int{50, 99} {
+			mine, its := at(percent, ours), at(percent, floors)
+			result.lines = append(result.lines, line{what: fmt.Sprintf("%s, p%d", on.name, percent), ours: span(mine), beside: span(its),
+				ratio: mine.Seconds() / its.Seconds(), limit: limit{most: 2}})
+		}
+	}
+	return result
+}
+
+// recovery is the time from the kill of a job's finalizer until its row is seen changed.
+func recovery(t *testing.T, w *program.Watchdog, d *program.Database, job int64) time.Duration {
+	t.Helper()
+	d.Finished(t, job, "deploy-staging")
+	p := program.Connect(t, w.Socket)
+	require.True(t, p.Ask(t, fmt.Sprintf(`{"op":"mark","job":%d,"run":%d}`, job, program.FirstRun(job))).OK)
+	began := time.Now()
+	p.Signal(t, syscall.SIGKILL)
+	for ticker := time.NewTicker(lookEvery); ; <-ticker.C {
+		status := d.Status(t, job)
+		took := time.Since(began)
+		if status == "queued 1" {
+			return took
+		}
+		require.Less(t, took, program.Patience)
+	}
+}
+
+// floor is the time from the kill of the same kind of process, through the report of its exit, to a committed
+// UPDATE.
+func floor(t *testing.T, w *program.Watchdog, d *program.Database, job int64) time.Duration {
+	t.Helper()
+	d.Finished(t, job, "deploy-staging")
+	p := program.Connect(t, w.Socket)
+	require.True(t, p.Ask(t, `{"op":"beat"}`).OK)
+	pidfd, err := unix.PidfdOpen(p.PID, 0)
+	require.NoError(t, err)
+	defer func() { _ = unix.Close(pidfd) }()
+	began := time.Now()
+	p.Signal(t, syscall.SIGKILL)
+	awaitExit(t, pidfd)
+	d.Exec(t, fmt.Sprintf("UPDATE jobs SET status = 'queued', started_at = NULL WHERE id = %d", job))
+	return time.Since(began)
+}
+
+func awaitExit(t *testing.T, pidfd int) {
+	t.Helper()
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, 10_000)
+		if err == unix.EINTR {
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		return
+	}
+}
