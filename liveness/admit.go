@@ -41,17 +41,17 @@ func (s *Server) turnAway(c *conn, code protocol.Code, why string) {
 func (s *Server) enter(ctx context.Context, c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ctx.Err() != nil || s.open >= s.Connections && !s.makeRoom() {
+	if ctx.Err() != nil || len(s.conns)+len(s.parted) >= s.Connections && !s.makeRoom() {
 		return false
 	}
 	c.session = s.Registry.Connect(s.Boot(), c.peer)
 	s.conns[c] = struct{}{}
-	s.open++
 	s.group.Go(func() {
 		c.serve()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.open--
+		delete(s.conns, c)
+		s.parted[c] = struct{}{}
 		s.dismiss(c)
 	})
 	return true
@@ -61,9 +61,11 @@ func (s *Server) enter(ctx context.Context, c *conn) bool {
 // again must not have all the others counted through each time.
 const lookAgain = 100 * time.Millisecond
 
-// makeRoom hangs up on a connection that owns nothing and has not been heard of for a lease: who opens
-// connections and says nothing must not keep others out.
-func (s *Server) makeRoom() bool {
+// makeRoom lets go of somebody: who opens connections, or marks and hangs up, must not keep others out.
+func (s *Server) makeRoom() bool { return s.evict() || s.unwatch() }
+
+// evict hangs up on a connection that owns nothing and has not been heard of for a lease.
+func (s *Server) evict() bool {
 	at := s.Boot()
 	if at < s.crowded+lookAgain {
 		return false
@@ -79,12 +81,26 @@ func (s *Server) makeRoom() bool {
 	return false
 }
 
-// dismiss forgets a connection that has ended, unless the exit of its process still matters.
-func (s *Server) dismiss(c *conn) {
-	if c.watched && s.Registry.Watched(c.session) {
-		return
+// unwatch lets go of the process of a peer that hung up: it was watched in case that it died before it connected again.
+// Whoever that is, of its jobs its lease decides now. Most likely it is one of those who are the most.
+func (s *Server) unwatch() bool {
+	for c := range s.parted {
+		s.Registry.Unproven(c.session)
+		s.forget(c)
+		return true
 	}
-	delete(s.conns, c)
+	return false
+}
+
+// dismiss forgets a peer that hung up, unless the exit of its process still matters.
+func (s *Server) dismiss(c *conn) {
+	if !c.watched || !s.Registry.Watched(c.session) {
+		s.forget(c)
+	}
+}
+
+func (s *Server) forget(c *conn) {
+	delete(s.parted, c)
 	if err := c.release(); err != nil {
 		s.Log.Warn("let go of a peer's process", "error", err)
 	}

@@ -34,7 +34,8 @@
 //
 //   - A connection ends: silence, never proof. The lease decides, and when it has lapsed the grace begins anew.
 //   - The process exits: what its socket still holds is read and applied, then its owners are dead.
-//   - No pidfd can be had: the lease decides alone, and the session is counted as without proof.
+//   - No pidfd can be had, or there are too many of those who hung up: the lease decides alone, and the session is
+//     counted as without proof.
 //   - The database does not answer: marks and beats go on; a check that has to ask it is unavailable.
 //   - The state file cannot be written: a check is unavailable; a mark too, once the reserved tokens end.
 //   - The state file was damaged: every job counts as held until the longest hold is over.

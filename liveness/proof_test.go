@@ -193,7 +193,7 @@ func TestStoppedIsStalled(t *testing.T) {
 func (s *served) standing() int {
 	s.Server.mu.Lock()
 	defer s.Server.mu.Unlock()
-	return len(s.conns)
+	return len(s.conns) + len(s.parted)
 }
 
 func TestAProcessThatHangsUpIsNotDead(t *testing.T) {

@@ -38,11 +38,10 @@ type Server struct {
 	polite atomic.Int64  // when somebody was last served that does not flood, on the boot clock
 	flood  chan struct{} // holds one: those that do wait in one line
 
-	mu    sync.Mutex
-	conns map[*conn]struct{} // until their process is no longer of interest
-	open  int                // those whose connection stands
-	// crowded is when room was last looked for in vain.
-	crowded time.Duration
+	mu      sync.Mutex
+	conns   map[*conn]struct{} // whose connection stands
+	parted  map[*conn]struct{} // that hung up, and whose process is watched
+	crowded time.Duration      // when somebody to hang up on was last looked for in vain
 }
 
 // lookEvery is how often the socket's file and the state file are looked at.
@@ -79,7 +78,7 @@ func (s *Server) Serve(ctx context.Context, arrivals <-chan Arrival) error {
 func (s *Server) run(ctx context.Context, let func(context.Context) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	s.conns = make(map[*conn]struct{})
+	s.conns, s.parted = make(map[*conn]struct{}), make(map[*conn]struct{})
 	s.flood = make(chan struct{}, 1)
 	s.asker = newAsker(s.Rows, s.Registry, s.Log, s.audit)
 	s.group.Go(func() { s.asker.run(ctx) })
@@ -129,12 +128,8 @@ func (s *Server) sweep(ctx context.Context) {
 		s.Registry.Sweep(s.Boot())
 		s.audit()
 		s.mu.Lock()
-		for c := range s.conns {
-			select {
-			case <-c.done:
-				s.dismiss(c)
-			default:
-			}
+		for c := range s.parted {
+			s.dismiss(c)
 		}
 		s.mu.Unlock()
 	}
@@ -180,6 +175,9 @@ func (s *Server) hangUp() {
 	defer s.mu.Unlock()
 	for c := range s.conns {
 		c.stream.Close()
+		c.release()
+	}
+	for c := range s.parted {
 		c.release()
 	}
 }

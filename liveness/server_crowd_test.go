@@ -90,6 +90,35 @@ func TestLimitOfConnections(t *testing.T) {
 	}, "its place is free")
 }
 
+// TestThoseWhoHungUpTakeNoMoreRoom is about a peer that connects, marks and hangs up again and again: each time its
+// process is watched, in case that it is not heard of again.
+func TestThoseWhoHungUpTakeNoMoreRoom(t *testing.T) {
+	t.Parallel()
+	s := listening(t)
+	s.Connections = 10
+	s.run()
+	honest := s.dial()
+	require.NotZero(t, honest.mark("1914"))
+	for i := range 30 {
+		k := s.dial()
+		k.mark(fmt.Sprint(i))
+		require.NoError(t, k.conn.Close())
+	}
+	s.eventually(func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.conns) == 1
+	}, "they hung up")
+	s.mu.Lock()
+	assert.LessOrEqual(t, len(s.parted), s.Connections, "each takes a descriptor")
+	s.mu.Unlock()
+	assert.Equal(t, 31, s.sessions(), "they are waited for all the same, for a lease")
+	proofs := s.Registry.Count(s.boot()).Sessions
+	assert.GreaterOrEqual(t, proofs[watchdog.ProofNone], 20)
+	assert.GreaterOrEqual(t, proofs[watchdog.ProofPidfd], 2)
+	assert.True(t, honest.ask(beat).OK)
+}
+
 func TestAPeerThatNeverReads(t *testing.T) {
 	t.Parallel()
 	s := listening(t)
@@ -110,11 +139,11 @@ func TestAPeerThatNeverReads(t *testing.T) {
 	for began := time.Now(); time.Since(began) < time.Second; {
 		asked := time.Now()
 		require.True(t, honest.ask(beat).OK)
-		require.Less(t, time.Since(asked), 500*time.Millisecond, "nobody waits for who does not read")
+		require.Less(t, time.Since(asked), writeWithin/2, "nobody waits for who does not read")
 	}
 	asked := time.Now()
 	s.reap("1914")
-	assert.Less(t, time.Since(asked), 500*time.Millisecond, "to be told something it need not read")
+	assert.Less(t, time.Since(asked), writeWithin/2, "to be told something it need not read")
 	full.Wait()
 	assert.Less(t, time.Since(asked), writeWithin+soon, "it is hung up on")
 	s.eventually(func() bool { return s.sessions() == 1 }, "and forgotten")

@@ -18,7 +18,7 @@ import (
 )
 
 // soon is how long a test waits for what has to happen at once: long, for the machine may be busy.
-const soon = 5 * time.Second
+const soon = 20 * time.Second
 
 // served is a server on a real socket. Its clock is the machine's, and can be put forward.
 type served struct {

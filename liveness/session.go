@@ -121,6 +121,13 @@ func (r *Registry) Watched(s *Session) bool {
 	return known
 }
 
+// Unproven records that the death of the session's process will not be learned of.
+func (r *Registry) Unproven(s *Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.peer.Proof = watchdog.ProofNone
+}
+
 // Idle reports whether the session owns nothing and has let its lease lapse: nothing is lost when its place
 // is given to another.
 func (r *Registry) Idle(s *Session, at time.Duration) bool {
