@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-import { folder } from './watchdog.js';
+import { client, folder } from './watchdog.js';
 
 /** A socket whose every connection a function serves: it is called with the connection. */
 export class Fake {
@@ -94,3 +94,12 @@ export async function scripted(t, answers) {
   const script = new Script(answers);
   return { script, fake: await Fake.serve(t, (conn) => script.serve(conn)) };
 }
+
+/** The same, and a client of it. */
+export async function served(t, answers, options) {
+  const { script, fake } = await scripted(t, answers);
+  return { script, fake, liveness: client(t, fake, { name: 'orchestrator-0', ...options }) };
+}
+
+/** So many grants, each with a token of its own. */
+export const tokens = (n) => Array.from({ length: n }, (_, i) => ({ ok: true, token: i + 1 }));
