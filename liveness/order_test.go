@@ -1,6 +1,7 @@
 package liveness
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -42,4 +43,31 @@ func TestOldestMarkOfEachStage(t *testing.T) {
 	assert.Len(t, oldest(), 2, "until it is recovered, a dead one is owned")
 	require.Empty(t, w.Revoke(w.at, []watchdog.Judged{w.judged("a", "1")}))
 	assert.Equal(t, map[string]time.Duration{"": second}, oldest())
+}
+
+// TestToLearnTheStagesOfManyIsCheap is about marks that tell no stage, as rows tell it: in no order at all, and under the
+// lock that everybody needs.
+func TestToLearnTheStagesOfManyIsCheap(t *testing.T) {
+	const many = 10_000
+	o := newOrder([]string{"deploy-staging"})
+	compared := 0
+	for _, line := range o {
+		by := line.by
+		line.by = func(own *ownership) time.Duration { compared++; return by(own) }
+	}
+	all := make([]*ownership, many)
+	for i := range all {
+		all[i] = &ownership{markedAt: time.Duration(i)}
+		o.add(all[i])
+	}
+	for n, i := range rand.Perm(many) {
+		o.remove(all[i])
+		all[i].stage = "deploy-staging"
+		o.add(all[i])
+		if n == many/2 {
+			assert.Len(t, o.oldest(), 2)
+		}
+	}
+	assert.Equal(t, map[string]time.Duration{"deploy-staging": 0}, o.oldest())
+	assert.Less(t, compared/many, 200, "for each of them")
 }

@@ -63,7 +63,7 @@ type Registry struct {
 
 	owned    int   // finalizers' ownerships
 	order    order // finalizers' ownerships
-	budgets  budgets
+	budgets  *queue
 	died     []watchdog.JobID
 	strange  []watchdog.JobID // of the died, those that the database was not seen to hold
 	restored map[uint64]Hold  // by token: those that ran when the watchdog started
@@ -140,8 +140,8 @@ type ownership struct {
 	stepUntil time.Duration
 	budget    int // its place among the budgets, plus one; 0: none
 	late      bool
-	line      *list.List // of a finalizer: its stage's, and its place there
-	place     *list.Element
+	line      *queue // of a finalizer: its stage's
+	place     int    // in that, plus one
 }
 
 // NewRegistry returns an empty registry that gives tokens above last and up to bound.
@@ -156,6 +156,7 @@ func NewRegistry(cfg Config, last, bound uint64) *Registry {
 		token:    last,
 		bound:    bound,
 		order:    newOrder(cfg.Stages),
+		budgets:  newBudgets(),
 		restored: make(map[uint64]Hold),
 		memory:   newRemembered(),
 	}

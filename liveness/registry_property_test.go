@@ -226,11 +226,11 @@ func (m *reference) invariants(rt *rapid.T) {
 	ordered := 0
 	for _, line := range m.order {
 		ordered += line.Len()
-		for place := line.Front(); place != nil; place = place.Next() {
-			o := place.Value.(*ownership)
+		for i, o := range line.all {
+			require.Equal(rt, i+1, o.place)
 			require.Same(rt, line, o.line)
 			require.Same(rt, line, m.order.line(o.stage))
-			require.LessOrEqual(rt, line.Front().Value.(*ownership).markedAt, o.markedAt)
+			require.LessOrEqual(rt, line.first().markedAt, o.markedAt)
 		}
 	}
 	require.Equal(rt, owned, ordered)
