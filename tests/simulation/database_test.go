@@ -27,6 +27,7 @@ type database struct {
 	step    time.Duration // of its clock ahead of the bubble's
 	stepped time.Duration // when it was last stepped, on the boot clock
 	steps   bool          // it ever was
+	moved   time.Duration // when it was last stepped, however little
 	trouble trouble
 	commits []string // what becomes of the next commits: refused, lost, late
 	healthy time.Duration

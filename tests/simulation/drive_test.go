@@ -156,7 +156,7 @@ func (w *world) trouble(f fault) {
 				by = -by
 			}
 			w.db.step += by
-			w.db.steps = true
+			w.db.steps, w.db.moved = true, now
 			if by.Abs() > w.settings.policy.Grace/2 {
 				w.db.stepped = now
 			}

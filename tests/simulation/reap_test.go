@@ -65,6 +65,9 @@ func (t *witness) justify(by *incarnation, j watchdog.Job, n time.Time) {
 	}
 	judged := now - w.db.stamp().Sub(n) // on the boot clock
 	jumped := t.jumped(by, judged)
+	if w.db.moved > now-10*w.settings.statement {
+		judged = now // whether N is by the clock before the step is not known
+	}
 	switch died := t.bereaved(by, j); {
 	case n.Sub(j.Began()) >= p.Ceiling:
 		if jumped && !(died && on) {

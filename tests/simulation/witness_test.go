@@ -221,7 +221,7 @@ func (t *witness) granted(c *wire, q question, token uint64) {
 		t.grants[n] = g
 		t.of[n.job] = append(t.of[n.job], g)
 	}
-	other := q.Token != 0 && (g.run != watchdog.RunID(q.Run) || g.role != watchdog.Role(q.Role))
+	other := q.Token != 0 && (g.uid != c.life.uid || g.run != watchdog.RunID(q.Run) || g.role != watchdog.Role(q.Role))
 	if g.wire == nil || g.wire.of != c.of || g.clearing != 0 || other { // nothing is known of it: the mark's word counts
 		*g = grant{name: n, run: watchdog.RunID(q.Run), role: watchdog.Role(q.Role), key: q.Key, uid: c.life.uid, first: q.at}
 	}
