@@ -81,7 +81,7 @@ func (t *witness) overdue(i *incarnation, r *row) {
 	}
 	for _, g := range t.of[r.ID] {
 		if g.run == r.Run && w.enabled {
-			due = max(due, g.lostAt, g.wire.heard+s.lease+time.Second)
+			due = max(due, g.lostAt, max(g.wire.heard, g.wire.ended)+s.lease+s.policy.Grace+time.Second)
 		}
 	}
 	if now > due+most {
