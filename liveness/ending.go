@@ -17,14 +17,32 @@ type Ending struct {
 	Reason string
 }
 
+// Unseen are the endings of ownerships whose job the database was never seen to hold open. A peer can make up as many
+// as it likes: they are not told one by one.
+type Unseen struct {
+	Count int
+	Last  Ending
+}
+
 // Endings returns the endings since the last call, for the caller to write down: the registry itself writes
 // nothing while it holds its lock.
-func (r *Registry) Endings() []Ending {
+func (r *Registry) Endings() ([]Ending, Unseen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ended := r.endings
-	r.endings = nil
-	return ended
+	ended, unseen := r.endings, r.unseen
+	r.endings, r.unseen = nil, Unseen{}
+	return ended, unseen
+}
+
+// note has the end of an ownership written down: each reap's in any case.
+func (r *Registry) note(o *ownership, reason string) {
+	e := Ending{Job: o.entry.job, Run: o.run, Name: o.session.name, PID: o.session.peer.PID, Reason: reason}
+	if o.known || len(o.entry.reaping) > 0 {
+		r.endings = append(r.endings, e)
+		return
+	}
+	r.unseen.Count++
+	r.unseen.Last = e
 }
 
 // end takes the ownership away. How is one of clear, died, lost, closed and revoked.
@@ -52,8 +70,7 @@ func (r *Registry) lose(o *ownership, at time.Duration) {
 	if o.role == watchdog.Finalizer {
 		o.entry.cleared = r.letGo(o, o.session.leaseUntil())
 	}
-	r.endings = append(r.endings, Ending{Job: o.entry.job, Run: o.run, Name: o.session.name,
-		PID: o.session.peer.PID, Reason: "lost"})
+	r.note(o, "lost")
 	r.end(o, at, "lost")
 }
 
@@ -92,7 +109,6 @@ func (r *Registry) tell(o *ownership, at time.Duration, how, reason string) {
 	if o.session.connected {
 		o.session.peer.Tell(protocol.Event{Job: string(o.entry.job), Token: o.token, Reason: reason})
 	}
-	r.endings = append(r.endings, Ending{Job: o.entry.job, Run: o.run, Name: o.session.name,
-		PID: o.session.peer.PID, Reason: reason})
+	r.note(o, reason)
 	r.end(o, at, how)
 }

@@ -70,6 +70,7 @@ type Registry struct {
 	heldAll  time.Duration    // until then every job counts as held: the holds before a restart are not known
 	memory   remembered       // jobs that nobody owns
 	endings  []Ending
+	unseen   Unseen
 }
 
 // entry is what is known of one job.

@@ -167,8 +167,13 @@ func TestObserve(t *testing.T) {
 			assert.Equal(t, "revoked closed", code(a.check("1914", token)))
 		})
 	}
-	assert.NotEmpty(t, w.Endings())
-	assert.Empty(t, w.Endings(), "each is told once")
+	ended, unseen := w.Endings()
+	assert.Equal(t, Ending{Job: "1914", Run: "2207", Name: "peer-1000", PID: 17, Reason: "closed"}, ended[0])
+	assert.Len(t, ended, 1)
+	assert.Equal(t, Unseen{Count: 2, Last: ended[0]}, unseen, "made up, as far as is known")
+	ended, unseen = w.Endings()
+	assert.Empty(t, ended, "each is told once")
+	assert.Empty(t, unseen)
 }
 
 // TestTheGraceOfTheSilentCountsFromTheirLease is about a finalizer that went away without a word and without a proof.

@@ -184,9 +184,18 @@ func (s *Server) hangUp() {
 
 // audit writes down the endings that nobody asked for.
 func (s *Server) audit() {
-	for _, e := range s.Registry.Endings() {
-		s.Audit.Info("ownership ended", "job", e.Job, "run", e.Run, "reason", e.Reason, "owner", e.Name, "pid", e.PID)
+	ended, unseen := s.Registry.Endings()
+	for _, e := range ended {
+		s.Audit.Info("ownership ended", e.told()...)
 	}
+	if unseen.Count > 0 {
+		s.Log.Warn("ownerships ended whose jobs the database was never seen to hold open under their run",
+			append([]any{"count", unseen.Count}, unseen.Last.told()...)...)
+	}
+}
+
+func (e Ending) told() []any {
+	return []any{"job", e.Job, "run", e.Run, "reason", e.Reason, "owner", e.Name, "pid", e.PID}
 }
 
 // pause waits and is false when ctx ended first.

@@ -1,8 +1,10 @@
 package liveness
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +39,47 @@ func TestMarksAndClearsWhileTheDatabaseIsAway(t *testing.T) {
 	s.rows.fail(nil)
 	token := k.mark("1914")
 	s.eventually(func() bool { return k.ask(checking("1914", token)).OK }, "who waits is asked for all the same")
+}
+
+// lines counts what is logged.
+type lines struct {
+	mu   sync.Mutex
+	told map[string]int
+}
+
+func (l *lines) logger() *slog.Logger { return slog.New(l) }
+
+func (l *lines) Enabled(context.Context, slog.Level) bool { return true }
+func (l *lines) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l *lines) WithGroup(string) slog.Handler            { return l }
+
+func (l *lines) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told[r.Message]++
+	return nil
+}
+
+// TestMarksOfUnknownJobsAreNotAuditedOneByOne is about a peer that could fill the disk so.
+func TestMarksOfUnknownJobsAreNotAuditedOneByOne(t *testing.T) {
+	t.Parallel()
+	s := listening(t)
+	audited := &lines{told: make(map[string]int)}
+	s.Audit = audited.logger()
+	stop := s.run()
+	k := s.dial()
+	require.True(t, k.ask(checking("1914", k.mark("1914"))).OK, "the database holds it")
+	s.rows.run("1914", "2")
+	var flood []string
+	for i := range 300 {
+		flood = append(flood, fmt.Sprintf(`{"op":"mark","job":"made up %d","run":"none"}`, i))
+	}
+	k.send(flood...)
+	s.eventually(func() bool { return s.seen.of("closed") == 300 }, "they are ended")
+	s.asker.want("1914")
+	s.eventually(func() bool { return s.seen.of("closed") == 301 }, "as that one is")
+	require.NoError(t, stop())
+	assert.Equal(t, map[string]int{"ownership ended": 1}, audited.told)
 }
 
 // TestWhoWaitsIsAskedForFirst is about a check behind a flood of marks.
