@@ -105,7 +105,7 @@ func (w *world) supply() {
 // any is one process of the fleet, by its place.
 func (w *world) any() int { return w.random.IntN(len(w.fleet)) }
 
-// a while, of a length that the seed decides.
+// while waits, for as long as the seed decides.
 func (w *world) while(most time.Duration) {
 	time.Sleep(time.Duration(w.random.Int64N(int64(most))))
 }
