@@ -55,17 +55,18 @@ func owning(t *testing.T, s scale, server *pg.Server, jobs int) spent {
 	running(t, d, 1, jobs, 0)
 	d.Exec(t, "ANALYZE jobs, agent_runs")
 	w := program.Serve(t, program.For(t, d.URL).With(program.Settings{"REAPER_INTERVAL": "5s"}))
-	owner := cast(t, "owner", w.Socket, strconv.Itoa(jobs))
+	defer finish(t, w.Process)
+	owner := cast(t, "owner", w.Socket, strconv.Itoa(jobs), "0")
+	defer finish(t, owner)
 	require.InDelta(t, jobs, w.Metric(t, "finalizer_owned"), 0)
 	settle(t, w.PID)
 
-	before, databaseBefore, bytes := cpu(t, w.PID, owner.PID), cpu(t, server.Processes(t)...), transferred(t, owner.PID)
+	before, databaseBefore, bytes := cpu(t, w.PID, owner.PID), serverCPU(t, server), transferred(t, owner.PID)
 	<-time.After(s.aliveSpan)
-	after := spent{cpu: cpu(t, w.PID, owner.PID) - before, database: cpu(t, server.Processes(t)...) - databaseBefore,
+	after := spent{cpu: cpu(t, w.PID, owner.PID) - before, database: serverCPU(t, server) - databaseBefore,
 		bytes: transferred(t, owner.PID) - bytes}
 	assert.InDelta(t, jobs, w.Metric(t, "finalizer_owned"), 0, "none was lost meanwhile")
 	t.Logf("%d owned: watchdog %.1f MiB resident", jobs, w.Resident(t))
-	owner.Signal(t, 9)
 	return after
 }
 
@@ -86,6 +87,7 @@ func updating(t *testing.T, s scale, server *pg.Server, jobs int) spent {
 	d.Exec(t, "CREATE TABLE alive (job bigint PRIMARY KEY, at timestamptz)",
 		fmt.Sprintf("INSERT INTO alive SELECT n, now() FROM generate_series(1, %d) n", jobs), "ANALYZE alive")
 	updater := cast(t, "updater", d.URL, strconv.Itoa(jobs))
+	defer finish(t, updater)
 	log := func() int64 {
 		n, err := strconv.ParseInt(d.Text(t, "SELECT CAST(pg_current_wal_lsn() - '0/0' AS bigint)"), 10, 64)
 		require.NoError(t, err)
@@ -96,13 +98,12 @@ func updating(t *testing.T, s scale, server *pg.Server, jobs int) spent {
 		require.NoError(t, err)
 		return n
 	}
-	before, databaseBefore, bytes := cpu(t, updater.PID), cpu(t, server.Processes(t)...), transferred(t, updater.PID)+log()
+	before, databaseBefore, bytes := cpu(t, updater.PID), serverCPU(t, server), transferred(t, updater.PID)+log()
 	<-time.After(s.aliveSpan)
-	after := spent{cpu: cpu(t, updater.PID) - before, database: cpu(t, server.Processes(t)...) - databaseBefore,
+	after := spent{cpu: cpu(t, updater.PID) - before, database: serverCPU(t, server) - databaseBefore,
 		bytes: transferred(t, updater.PID) + log() - bytes}
 	if n := done(); s.aliveSpan >= beatEvery && n < 0.95*float64(jobs) {
 		after.said = fmt.Sprintf("the UPDATEs could not keep up; in the last %v only %s jobs had theirs.", beatEvery, count(n))
 	}
-	updater.Signal(t, 9)
 	return after
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +51,13 @@ func cast(t testing.TB, role string, args ...string) *program.Process {
 	return p
 }
 
+// finish ends a process that is not needed any more.
+func finish(t testing.TB, p *program.Process) {
+	t.Helper()
+	p.Signal(t, syscall.SIGKILL)
+	p.Wait(t, program.Patience)
+}
+
 // ready is what a role prints when it is.
 const ready = "ready\n"
 
@@ -67,22 +75,25 @@ type scale struct {
 	open        []int
 	due         []int
 	passes      int
+	interval    time.Duration // between them
 	owners      []int
-	queue       int // jobs in /queue
+	queue       []int // jobs in /queue
 	idle        time.Duration
+	starts      int
+	peers       bool // programs that the tests do not need
 	fsync       bool
 }
 
 func tiny() scale {
 	return scale{rounds: 1, span: 20 * time.Millisecond, connections: []int{1, 8}, alive: []int{1, 50}, aliveSpan: 50 * time.Millisecond,
-		kills: 1, history: 500, open: []int{10, 50}, due: []int{0, 5}, passes: 2, owners: []int{1, 20}, queue: 50,
-		idle: 50 * time.Millisecond}
+		kills: 1, history: 500, open: []int{10, 50}, due: []int{0, 5}, passes: 1, interval: 50 * time.Millisecond, owners: []int{1, 20}, queue: []int{10, 50},
+		idle: 50 * time.Millisecond, starts: 1}
 }
 
 func whole() scale {
 	return scale{rounds: 5, span: 2 * time.Second, connections: []int{1, 64, 1000}, alive: []int{1, 1000, 100_000},
 		aliveSpan: time.Minute, kills: 200, riverJob: time.Minute, riverKills: 5, history: 1_000_000, open: []int{1000, 100_000},
-		due: []int{0, 100, 10_000}, passes: 7, owners: []int{1, 1000, 100_000}, queue: 100_000, idle: time.Minute, fsync: true}
+		due: []int{0, 100, 10_000}, passes: 11, interval: 500 * time.Millisecond, owners: []int{1, 1000, 100_000}, queue: []int{1000, 10_000}, idle: time.Minute, starts: 11, peers: true, fsync: true}
 }
 
 // TestFigures makes the measurements, and writes docs/performance.md where FIGURES asks for them: the path of the
@@ -99,7 +110,7 @@ func TestFigures(t *testing.T) {
 		name    string
 		measure func(*testing.T, scale, *pg.Server) section
 	}{
-		{"round trips", roundTrips}, {"alive", alive}, {"recovery", recoveries},
+		{"round trips", roundTrips}, {"alive", alive}, {"recovery", recoveries}, {"passes", passes}, {"pages", pages}, {"bill", bill},
 	} {
 		began := time.Now()
 		r.sections = append(r.sections, figure.measure(t, s, server))

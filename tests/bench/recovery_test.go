@@ -36,6 +36,7 @@ func recoveries(t *testing.T, s scale, server *pg.Server) section {
 			ours = append(ours, recovery(t, w, on.d, int64(2*i+1)))
 			floors = append(floors, floor(t, w, on.d, int64(2*i+2)))
 		}
+		finish(t, w.Process)
 		for _, percent := range []int{50, 99} {
 			mine, its := at(percent, ours), at(percent, floors)
 			result.lines = append(result.lines, line{what: fmt.Sprintf("%s, p%d", on.name, percent), ours: span(mine), beside: span(its),

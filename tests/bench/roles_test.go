@@ -11,9 +11,13 @@ import (
 	"github.com/finalizer-watchdog/watchdog/client"
 )
 
-// beOwner owns jobs, from the first on, until it is killed.
+// beOwner owns so many jobs that come after an id, until it is killed.
 func beOwner(args []string) error {
 	jobs, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	after, err := strconv.Atoi(args[2])
 	if err != nil {
 		return err
 	}
@@ -38,7 +42,7 @@ func beOwner(args []string) error {
 	}
 	for job := range jobs {
 		select {
-		case each <- job + 1:
+		case each <- after + job + 1:
 		case err := <-errs:
 			return err
 		}

@@ -18,8 +18,9 @@ func roundTrips(t *testing.T, s scale, server *pg.Server) section {
 	d := database(t, server)
 	running(t, d, 1, pipeline*slices.Max(s.connections), 0)
 	w := program.Serve(t, program.For(t, d.URL).With(program.Settings{"REAPER_INTERVAL": "5s"}))
+	defer finish(t, w.Process)
 	echo := filepath.Join(program.Folder(t), "echo.sock")
-	cast(t, "echo", echo)
+	defer finish(t, cast(t, "echo", echo))
 	result := section{
 		title: "1. Requests through the socket",
 		method: fmt.Sprintf("A mark and a clear of one job, again and again, on connections of one process; pipelined: %d marks, then %[1]d clears. "+

@@ -3,6 +3,7 @@ package bench
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // at is the value below which so many percent lie.
@@ -21,3 +22,5 @@ func ratios(ours, theirs []float64) []float64 {
 	}
 	return all
 }
+
+func seconds(v float64) time.Duration { return time.Duration(v * float64(time.Second)) }

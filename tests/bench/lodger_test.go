@@ -1,0 +1,147 @@
+package bench
+
+import (
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/finalizer-watchdog/watchdog/tests/program"
+)
+
+// lodger is a program that serves /metrics on the address that its environment is made with.
+type lodger struct {
+	path string
+	args []string
+	env  func(address string) []string
+	up   string // what its metrics say once it is of use
+	pass string // and once it has done its first work; may be empty
+}
+
+// stay takes what lodgers cost, all at the same time.
+func stay(t *testing.T, s scale, lodgers []lodger) []guest {
+	t.Helper()
+	guests, processes, urls := make([]guest, len(lodgers)), make([]*program.Process, len(lodgers)), make([]string, len(lodgers))
+	for i, l := range lodgers {
+		var starts, passes []time.Duration
+		for range s.starts {
+			if processes[i] != nil {
+				finish(t, processes[i])
+			}
+			var up, pass time.Duration
+			processes[i], urls[i], up, pass = l.start(t)
+			starts, passes = append(starts, up), append(passes, pass)
+		}
+		guests[i].start, guests[i].firstPass = median(starts), median(passes)
+		guests[i].binary, guests[i].image = l.size(t)
+	}
+	<-time.After(s.idle / 6) // what comes after a start
+	before := make([]time.Duration, len(lodgers))
+	for i, p := range processes {
+		before[i] = cpu(t, p.PID)
+	}
+	for until := time.Now().Add(s.idle); time.Now().Before(until); <-time.After(min(scrapeEvery, time.Until(until))) {
+		for _, url := range urls {
+			require.NotEmpty(t, scrape(url))
+		}
+	}
+	for i, p := range processes {
+		guests[i].cpu, guests[i].resident = cpu(t, p.PID)-before[i], p.Resident(t)
+		finish(t, p)
+	}
+	return guests
+}
+
+// start starts the program and takes the time until it says that it is up, and that it made a pass.
+func (l lodger) start(t *testing.T) (p *program.Process, url string, up, pass time.Duration) {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := free.Addr().String()
+	require.NoError(t, free.Close())
+	cmd := exec.Command(l.path, l.args...)
+	cmd.Env = l.env(address)
+	url = "http://" + address + "/metrics"
+	began := time.Now()
+	p = program.Start(t, cmd)
+	said := func(what string) time.Duration {
+		for !strings.Contains(scrape(url), what) {
+			select {
+			case <-p.Ended():
+				t.Fatalf("it ended: %s", p.Output())
+			case <-time.After(2 * time.Millisecond):
+				require.Less(t, time.Since(began), program.Patience, "it does not say %s", what)
+			}
+		}
+		return time.Since(began)
+	}
+	up = said(l.up)
+	return p, url, up, said(l.pass)
+}
+
+// scrape is what a page says; nothing while it does not answer.
+func scrape(url string) string {
+	response, err := http.Get(url)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// size is that of the program, and of an image of it and the certificate authorities, compressed.
+func (l lodger) size(t *testing.T) (binary, image int64) {
+	t.Helper()
+	squeezed := new(counter)
+	w := gzip.NewWriter(squeezed)
+	for _, path := range []string{l.path, "/etc/ssl/certs/ca-certificates.crt"} {
+		file, err := os.Open(path)
+		require.NoError(t, err)
+		n, err := io.Copy(w, file)
+		require.NoError(t, err)
+		require.NoError(t, file.Close())
+		if path == l.path {
+			binary = n
+		}
+	}
+	require.NoError(t, w.Close())
+	return binary, int64(*squeezed)
+}
+
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
+
+// exporter is the path of prometheus-postgres-exporter, which is unpacked from Debian's package where it is not
+// installed: an installation would start a service.
+func exporter(t *testing.T) (string, error) {
+	t.Helper()
+	const name = "prometheus-postgres-exporter"
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	folder := t.TempDir()
+	t.Logf("%s is not here; it is unpacked from Debian's package", name)
+	fetch := exec.Command("sh", "-ec", "apt-get update -qq; apt-get download -q "+name+"; dpkg -x "+name+"_*.deb .")
+	fetch.Dir = folder
+	if output, err := fetch.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("download it: %w: %s", err, output)
+	}
+	return filepath.Join(folder, "usr/bin", name), nil
+}
