@@ -15,10 +15,11 @@ import (
 // TestEachWrite lets each write of a reap fail, and fail although it persisted: the owner is revoked all the same
 // and stays so, the row is changed once, and the next pass finds nothing more to do.
 func TestEachWrite(t *testing.T) {
+	const last = 3 // attempts, by default
 	for name, c := range map[string]struct {
 		at      string
 		when    pg.Moment
-		attempt int // of the job; the third is the last
+		attempt int // of the job
 		status  string
 		outcome string // in the audit
 	}{
@@ -26,10 +27,13 @@ func TestEachWrite(t *testing.T) {
 		"the requeue's answer is lost":     {"UPDATE jobs", pg.After, 1, "queued 1", `"outcome":"committed"`},
 		"the commit fails":                 {commit, pg.Before, 1, "queued 1", `"outcome":"committed after a retry"`},
 		"the commit persists":              {commit, pg.After, 1, "queued 1", `"outcome":"presumed: the row is another version"`},
-		"the failing fails":                {"UPDATE jobs", pg.Before, 3, "failed 3", `"outcome":"committed"`},
-		"the commit of a failing fails":    {commit, pg.Before, 3, "failed 3", `"outcome":"committed after a retry"`},
-		"the commit of a failing persists": {commit, pg.After, 3, "failed 3", `"outcome":"presumed: the row is another version"`},
+		"the failing fails":                {"UPDATE jobs", pg.Before, last, "failed 3", `"outcome":"committed"`},
+		"the commit of a failing fails":    {commit, pg.Before, last, "failed 3", `"outcome":"committed after a retry"`},
+		"the commit of a failing persists": {commit, pg.After, last, "failed 3", `"outcome":"presumed: the row is another version"`},
 	} {
+		if c.attempt == last && !full() {
+			continue // as the others, with another statement
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const job = 1914

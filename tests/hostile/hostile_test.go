@@ -39,7 +39,7 @@ func span() time.Duration {
 	if full() {
 		return 5 * time.Second
 	}
-	return 250 * time.Millisecond
+	return 150 * time.Millisecond
 }
 
 func TestHostilePeers(t *testing.T) {
