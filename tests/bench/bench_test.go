@@ -103,6 +103,8 @@ func TestFigures(t *testing.T) {
 	s := tiny()
 	if path != "" {
 		s = whole()
+	} else if os.Getenv("WATCHDOG_TEST_ALL") != "" {
+		s.riverJob, s.riverKills = time.Second, 1
 	}
 	server := s.server(t)
 	r := &report{machine: machine(t, server)}

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ func recoveries(t *testing.T, s scale, server *pg.Server) section {
 			"Beside it the floor: the kernel's notice of the same kind of process's exit and one committed UPDATE, in turns.", s.kills),
 		beside: "floor",
 	}
+	var postgres time.Duration
 	for _, on := range []struct {
 		name string
 		d    *program.Database
@@ -42,8 +44,29 @@ func recoveries(t *testing.T, s scale, server *pg.Server) section {
 			result.lines = append(result.lines, line{what: fmt.Sprintf("%s, p%d", on.name, percent), ours: span(mine), beside: span(its),
 				ratio: mine.Seconds() / its.Seconds(), limit: limit{most: 2}})
 		}
+		postgres = median(ours)
+	}
+	if s.riverJob > 0 {
+		besideRiver(t, s, server, &result, postgres)
 	}
 	return result
+}
+
+// besideRiver puts the recovery beside the rescue of a queue that goes by age.
+func besideRiver(t *testing.T, s scale, server *pg.Server, result *section, ours time.Duration) {
+	t.Helper()
+	took, err := rescues(t, s, server)
+	if err != nil {
+		result.notes = append(result.notes, fmt.Sprintf("River is not to be had here: %v", err))
+		t.Log(result.notes[len(result.notes)-1])
+		return
+	}
+	rescue := median(took)
+	result.lines = append(result.lines, line{what: "PostgreSQL, p50, beside River's rescuer", ours: span(ours), beside: "River: " + span(rescue),
+		ratio: ours.Seconds() / rescue.Seconds()})
+	result.notes = append(result.notes, fmt.Sprintf("River rescues by age, after an hour by default (RescueStuckJobsAfter). Here it is set to %v, the least under which it leaves a "+
+		"job alone that lives for so long, and the median of %d killed workers' jobs is told (the longest: %v): that time grows with the longest job, the watchdog's does not.",
+		s.riverJob, s.riverKills, span(slices.Max(took))))
 }
 
 // recovery is the time from the kill of a job's finalizer until its row is seen changed.
