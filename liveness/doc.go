@@ -21,7 +21,8 @@
 //
 //   - Tokens only grow, also over restarts: a block of them is reserved on disk before the first is given.
 //   - A job is owned under the newest of its tokens; each older one is revoked. A token names one ownership: it
-//     is resumed by its user alone, for the job, run and role for which it was given.
+//     is resumed by its user alone, for the job, run and role for which it was given. One of which nothing is known
+//     is believed when the watchdog before this one may have given it, and for a grace after the start.
 //   - A hold is in memory and on disk before its check is answered, and nobody else is granted the job,
 //     nor is it revoked, while it runs.
 //   - Revocation is compare-and-set on the claim that was judged, under the same mutex as every mark,

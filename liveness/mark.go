@@ -124,15 +124,21 @@ func (r *Registry) resume(s *Session, at time.Duration, req *protocol.Request, e
 	if h, ok := r.restored[req.Token]; ok && at < h.Until && !h.of(s, req) {
 		return refuse(protocol.NotOwner, "", "the hold that runs under this token is of another user, job or role"), "refused"
 	}
-	if e == nil {
-		return r.grant(s, at, req, req.Token)
-	}
 	i := slot(watchdog.Role(req.Role))
-	switch last := e.newest[i]; {
+	var last given
+	if e != nil {
+		last = e.newest[i]
+	}
+	switch {
 	case req.Token < last.token:
 		return revoked(reasonSuperseded), "revoked"
 	case req.Token == last.token && last.uid != s.peer.UID:
 		return refuse(protocol.NotOwner, "", "another user marked it"), "refused"
+	case req.Token > last.token && !r.believes(req.Token, at):
+		return refuse(protocol.NotOwner, "", "nothing is known of the token any more; mark the job afresh"), "refused"
+	}
+	if e == nil {
+		return r.grant(s, at, req, req.Token)
 	}
 	if o := e.slots[i]; o != nil {
 		state := o.stateAt(at)
@@ -147,6 +153,13 @@ func (r *Registry) resume(s *Session, at time.Duration, req *protocol.Request, e
 		r.supersede(o, at, state)
 	}
 	return r.grant(s, at, req, req.Token)
+}
+
+// believes reports whether a token of which nothing is known may have been given by the watchdog before this one to an
+// owner that has not come back yet. One that this watchdog gave is over; and so is an older one by the time at which
+// the end of a newer one may have been forgotten.
+func (r *Registry) believes(token uint64, at time.Duration) bool {
+	return token <= r.inherited && at < r.firstAt+r.cfg.Grace
 }
 
 // of reports whether the hold is of the ownership that the session wants to resume.

@@ -58,8 +58,9 @@ type Registry struct {
 	shortest  time.Duration         // the shortest lease among them
 	tickedAt  time.Duration
 
-	token uint64 // the last given
-	bound uint64 // no token above it is given, or believed
+	inherited uint64 // the last that may have been given by the watchdog before this one
+	token     uint64 // the last given
+	bound     uint64 // no token above it is given, or believed
 
 	owned    int   // finalizers' ownerships
 	order    order // finalizers' ownerships
@@ -148,18 +149,19 @@ type ownership struct {
 // NewRegistry returns an empty registry that gives tokens above last and up to bound.
 func NewRegistry(cfg Config, last, bound uint64) *Registry {
 	return &Registry{
-		cfg:      cfg,
-		deaths:   make(chan struct{}, 1),
-		jobs:     make(map[watchdog.JobID]*entry),
-		tokens:   make(map[uint64]*ownership),
-		sessions: make(map[*Session]struct{}),
-		shortest: cfg.Lease,
-		token:    last,
-		bound:    bound,
-		order:    newOrder(cfg.Stages),
-		budgets:  newBudgets(),
-		restored: make(map[uint64]Hold),
-		memory:   newRemembered(),
+		cfg:       cfg,
+		deaths:    make(chan struct{}, 1),
+		jobs:      make(map[watchdog.JobID]*entry),
+		tokens:    make(map[uint64]*ownership),
+		sessions:  make(map[*Session]struct{}),
+		shortest:  cfg.Lease,
+		inherited: last,
+		token:     last,
+		bound:     bound,
+		order:     newOrder(cfg.Stages),
+		budgets:   newBudgets(),
+		restored:  make(map[uint64]Hold),
+		memory:    newRemembered(),
 	}
 }
 

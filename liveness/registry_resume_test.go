@@ -109,6 +109,49 @@ func TestWhoWasStoppedHasTheTimeToConnectAgain(t *testing.T) {
 	assert.Nil(t, w.look("1914", "2207").Owner)
 }
 
+// TestASupersededTokenIsNeverGoodAgain is about a token whose successor, and all that was known of the job, is forgotten.
+func TestASupersededTokenIsNeverGoodAgain(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(1000)
+	old := a.mark("1914", "2207", "a").Token
+	w.Hangup(a.Session, w.at)
+	require.Nil(t, b.clear("1914", b.mark("1914", "2207", "b").Token).Err)
+	w.flood(b)
+	require.NotContains(t, w.jobs, watchdog.JobID("1914"))
+	again := w.connect(1000)
+	assert.Equal(t, "not-owner ", code(again.resume("1914", "2207", old)))
+	_, _ = b.ask(protocol.Request{Job: "1914", Run: "2207", Role: "worker"})
+	assert.Equal(t, "not-owner ", code(again.resume("1914", "2207", old)), "what is known of its worker says nothing")
+	assert.Greater(t, again.mark("1914", "2207", "a").Token, old)
+
+	w.Registry = w.registry(100, 1<<20)
+	a, b = w.connect(1000), w.connect(1000)
+	require.Nil(t, a.resume("1914", "2207", 41).Err)
+	require.Nil(t, b.resume("1914", "2207", 42).Err)
+	w.observed("1914", "2207")
+	require.Nil(t, b.clear("1914", 42).Err)
+	w.flood(b)
+	assert.Equal(t, "revoked superseded", code(a.resume("1914", "2207", 41)))
+	w.pass(25*time.Hour, a)
+	require.Empty(t, w.jobs)
+	assert.Equal(t, "not-owner ", code(a.resume("1914", "2207", 41)))
+}
+
+// TestATokenOfAnotherWatchdogIsBelievedForAWhile is about owners that come back late after a restart.
+func TestATokenOfAnotherWatchdogIsBelievedForAWhile(t *testing.T) {
+	w := newWorld(t)
+	w.Registry = w.registry(100, 200)
+	w.Restore([]Hold{{Job: "1915", Token: 42, Role: watchdog.Finalizer, UID: 1000, Until: w.at + holds}}, 0)
+	a := w.connect(1000)
+	assert.Equal(t, "revoked superseded", code(a.resume("1915", "2208", 41)), "a newer token was held")
+	w.pass(grace-1, a)
+	assert.Equal(t, "ok", code(a.resume("1914", "2207", 40)))
+	w.at++
+	assert.Equal(t, "not-owner ", code(a.resume("2020", "1", 43)))
+	assert.Equal(t, "ok", code(a.mark("2020", "1", "")))
+	assert.Equal(t, "ok", code(a.resume("1914", "2207", 40)), "that is known now")
+}
+
 // TestTheFirstCheckUnderAResumedTokenAsksTheDatabase is about a job that was run again between the comparison that
 // follows each resumption, and the first check.
 func TestTheFirstCheckUnderAResumedTokenAsksTheDatabase(t *testing.T) {
