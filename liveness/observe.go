@@ -1,6 +1,8 @@
 package liveness
 
 import (
+	"time"
+
 	"github.com/finalizer-watchdog/watchdog"
 )
 
@@ -33,12 +35,15 @@ func (r *Registry) compare(o *ownership, at watchdog.Instant, row *watchdog.Job)
 	o.confirmed = o.confirmed || !o.unsettled && o.askedAt != 0 && o.askedAt <= at.Boot
 }
 
+// horizon is as far as a backstop is looked ahead: a row may name a year that no clock of ours can count to.
+const horizon = 100 * 365 * 24 * time.Hour
+
 // learn takes in what an open row says about the job that o owns under that row's run.
 func (r *Registry) learn(o *ownership, at watchdog.Instant, row watchdog.Job) {
 	o.known = true
 	o.guarded = o.guarded || r.cfg.Rules.Guards(row.Stage)
 	if backstop := r.cfg.Rules.Backstop(row); !backstop.IsZero() {
-		o.noHold = at.Boot + backstop.Sub(at.Rows)
+		o.noHold = at.Boot + min(backstop.Sub(at.Rows), horizon)
 	}
 	if row.Stage != "" && row.Stage != o.stage {
 		r.restage(o, row.Stage)

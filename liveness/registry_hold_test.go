@@ -141,6 +141,22 @@ func TestNoHoldWithTheSwitchOffOrPastTheCeiling(t *testing.T) {
 	assert.Equal(t, Promise{}, need)
 }
 
+// TestAFarBackstop is about rows of years that no clock of ours can count to.
+func TestAFarBackstop(t *testing.T) {
+	for year, want := range map[int]string{9000: "ok", 1600: "unavailable "} {
+		w := newWorld(t)
+		a := w.connect(1000)
+		token := a.mark("1914", "2207", "").Token
+		far := w.row("1914", "2207")
+		far.StartedAt = time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+		check := protocol.Request{Job: "1914", Token: token}
+		_, _ = w.Check(a.Session, w.at, &check)
+		w.Observe(w.instant(), []watchdog.JobID{"1914"}, []watchdog.Job{far})
+		reply, _ := w.Check(a.Session, w.at, &check)
+		assert.Equal(t, want, code(reply), "year %d", year)
+	}
+}
+
 func TestObserve(t *testing.T) {
 	w := newWorld(t)
 	a := w.connect(1000)
