@@ -25,7 +25,7 @@ type database struct {
 	ids     []watchdog.JobID // ordered
 	rows    map[watchdog.JobID]*row
 	step    time.Duration // of its clock ahead of the bubble's
-	stepped time.Duration // when it was last stepped, on the boot clock
+	stepped time.Duration // when it was last stepped so far that the watchdog must notice; 0: not last time
 	steps   bool          // it ever was
 	moved   time.Duration // when it was last stepped, however little
 	trouble trouble

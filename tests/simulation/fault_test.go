@@ -35,7 +35,7 @@ func (f fault) String() string {
 // kinds are the faults that there are, each as often as it is to happen.
 var kinds = []string{
 	"kill", "kill", "kill", "kill", "kill",
-	"freeze", "freeze", "die", "die", "die", "die", "pause", "pause", "pause", "cut", "cut",
+	"freeze", "freeze", "die", "die", "die", "die", "pause", "pause", "pause", "cut", "cut", "cut", "cut", "cut",
 	"failing", "slow", "hanging", "commits", "commits",
 	"step", "switch", "takeover", "lock", "suspend", "lies", "lies", "lies",
 }

@@ -54,8 +54,8 @@ func (t *witness) overdue(i *incarnation, r *row) {
 	w := t.w
 	s, now := w.settings, w.now()
 	calm, most := t.calm(i, r), t.patience(i)
-	if w.db.stepped != 0 {
-		calm = max(calm, w.db.stepped+2*s.policy.Grace)
+	if w.db.moved != 0 {
+		calm = max(calm, w.db.moved+2*s.policy.Grace)
 	}
 	began := now - w.db.stamp().Sub(r.Began())
 	if due := max(calm, began+s.policy.Ceiling); now > due+most {

@@ -66,6 +66,11 @@ func (t *witness) tells(c *wire, m protocol.Message) {
 		t.w.blame("an event overtakes no token", "%s is told of token %d of job %s, which it does not have", c.life.name, m.Token, m.Job)
 		return
 	}
+	for _, p := range t.promises[g.job] {
+		if p.of == g && p.runs(t.w.now()) && m.Reason == "superseded" && !t.damaged {
+			t.w.blame("a hold keeps others out", "%v has a hold until %v, and is told that it was superseded", g, p.until)
+		}
+	}
 	t.revoked(c, g, m.Reason)
 	g.loses(t.w.now())
 	g.told = true
