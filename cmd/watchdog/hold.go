@@ -24,8 +24,8 @@ Without a watchdog it says so and runs the command all the same, unless --requir
 When hold dies, the command and all of its process group are killed, by the kernel and by a guard, a second process that
 hold starts; what has left the group, and all of it where both are killed at once, may go on. When the job is taken
 away while the command runs, hold says so on standard error and, with --kill-on-revoke, ends the command's process
-group: SIGTERM, and SIGKILL five seconds later. The command is in a group of its own, in a terminal's background: it
-cannot read from the terminal.`
+group: SIGTERM, and SIGKILL five seconds later. The command is in a group of its own, which has the terminal if hold was
+started in its foreground; Ctrl-Z stops hold too, and the ownership counts as stalled until fg.`
 
 const (
 	// holdPatience is how long hold waits for one answer: the watchdog may have to ask its database.
@@ -130,7 +130,7 @@ func (h *holding) run(ctx context.Context) int {
 	if err != nil {
 		fmt.Fprintf(h.stderr, "watchdog hold: %v; what the command starts may outlive hold\n", err)
 	}
-	k, err := startChild(cmd, g)
+	k, err := startChild(cmd, g, h.terminal())
 	if err != nil {
 		g.end()
 		h.fail(err)

@@ -15,17 +15,28 @@ import (
 type child struct {
 	cmd   *exec.Cmd
 	guard *guard // of the group; nil: none
+	tty   *terminal
 	// ended is closed when the command has ended. It is not reaped before status: until then no other group
 	// can have its number.
 	ended chan struct{}
+	// stopped is sent to when the command was stopped, where that is the terminal's doing.
+	stopped chan struct{}
 }
 
-func startChild(cmd *exec.Cmd, g *guard) (*child, error) {
+func startChild(cmd *exec.Cmd, g *guard, t *terminal) (*child, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	k := &child{cmd: cmd, guard: g, ended: make(chan struct{})}
+	if t != nil {
+		t.lent = true
+		cmd.SysProcAttr.Foreground, cmd.SysProcAttr.Ctty = true, t.fd
+	}
+	k := &child{cmd: cmd, guard: g, tty: t, ended: make(chan struct{}), stopped: make(chan struct{}, 1)}
 	started := make(chan error)
 	go k.watch(started)
-	return k, <-started
+	err := <-started
+	if err != nil {
+		t.takeBack()
+	}
+	return k, err
 }
 
 // watch starts the command and stays on its thread until the command has ended: the kernel sends Pdeathsig at the
@@ -40,13 +51,40 @@ func (k *child) watch(started chan<- error) {
 	}
 	k.guard.watch(k.cmd.Process.Pid)
 	started <- nil
-	for {
-		err := unix.Waitid(unix.P_PID, k.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			close(k.ended)
-			return
-		}
+	for k.await() {
 	}
+	close(k.ended)
+}
+
+// await waits for what becomes of the command, and is false when it has ended.
+func (k *child) await() bool {
+	pid, events := k.cmd.Process.Pid, unix.WEXITED|unix.WNOWAIT
+	if k.tty != nil {
+		events |= unix.WSTOPPED
+	}
+	const stopped = 5 // CLD_STOPPED
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, pid, &info, events, nil)
+	switch {
+	case errors.Is(err, unix.EINTR):
+		return true
+	case err != nil || info.Code != stopped:
+		return false
+	}
+	_ = unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WNOHANG, nil) // taken note of
+	select {
+	case k.stopped <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// suspend stops this process too, as the shell that started it expects, and goes on when the shell says so.
+func (k *child) suspend() {
+	k.tty.takeBack()
+	k.tty.stop()
+	k.tty.lend(k.cmd.Process.Pid)
+	_ = k.signal(syscall.SIGCONT)
 }
 
 // signal sends a signal to all of the group. There may be nobody left to take it.
@@ -56,6 +94,7 @@ func (k *child) signal(s syscall.Signal) error {
 
 // status reaps the command, which has ended, and returns its exit status as a shell tells it.
 func (k *child) status() int {
+	k.tty.takeBack()
 	k.guard.end()    // while the group's number is still its own
 	_ = k.cmd.Wait() // it says again what the state says
 	state := k.cmd.ProcessState.Sys().(syscall.WaitStatus)

@@ -28,6 +28,8 @@ func (h *holding) tend(k *child, life context.Context) int {
 		case <-up:
 			up = nil
 			_ = k.signal(syscall.SIGKILL)
+		case <-k.stopped:
+			k.suspend()
 		case <-k.ended:
 			status := k.status()
 			if up != nil {

@@ -114,7 +114,7 @@ func script(t *testing.T, text string) (k *child, output *bufio.Reader) {
 	require.NoError(t, read.SetReadDeadline(time.Now().Add(10*time.Second)))
 	cmd := exec.Command("sh", "-c", text)
 	cmd.Stdout = write
-	k, err = startChild(cmd, nil)
+	k, err = startChild(cmd, nil, nil)
 	require.NoError(t, err)
 	require.NoError(t, write.Close())
 	output = bufio.NewReader(read)
