@@ -3,7 +3,7 @@
 # seed and invariant of the simulator notices. It fails when one goes unnoticed, or cannot be made any more.
 #
 #   scripts/mutate.sh [NAME...]      those alone
-#   SEEDS=500 scripts/mutate.sh      how many seeds may be played for each; default 5000
+#   SEEDS=500 scripts/mutate.sh      how many seeds may be played for each; default 20000
 set -uo pipefail
 
 cd "$(dirname "$0")/.."
@@ -41,7 +41,7 @@ try() {
     apply "$name" || { echo "BROKEN    $name: the patch does not apply any more"; return 1; }
     go test -vet=off -overlay "$work/$name.json" -c -o "$work/$name.test" "$suite" ||
         { echo "BROKEN    $name: does not compile"; return 1; }
-    if output=$(cd "$suite" && "$work/$name.test" $([ "$suite" = ./tests/simulation ] && echo "-test.run=TestSeeds$ -simulation.seeds=${SEEDS:-5000}") 2>&1); then
+    if output=$(cd "$suite" && "$work/$name.test" $([ "$suite" = ./tests/simulation ] && echo "-test.run=TestSeeds$ -simulation.seeds=${SEEDS:-20000}") 2>&1); then
         echo "SURVIVED  $name"
         return 1
     fi
