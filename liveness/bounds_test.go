@@ -29,7 +29,7 @@ func TestWhatOneOfEachTakes(t *testing.T) {
 			Task: longest(i, protocol.MaxText), Stage: longest(i, protocol.MaxText), Role: "finalizer"}
 	}
 	w := newWorld(t)
-	w.cfg.Limits = Limits{PerSession: n, Total: n, Remembered: n}
+	w.cfg.Limits = Limits{PerSession: n, Total: 2 * n, Remembered: n}
 	p := w.connect(1000)
 	each := func(what string, most int, make func(i int)) {
 		_ = memory() // what was finalized in it is free after the next

@@ -50,6 +50,7 @@ func (r *Registry) end(o *ownership, at time.Duration, how string) {
 	o.entry.slots[slot(o.role)] = nil
 	delete(o.session.owned, o.token)
 	delete(r.tokens, o.token)
+	r.free(o.session.peer.UID)
 	if o.role == watchdog.Finalizer {
 		r.owned--
 		o.session.finalizers--

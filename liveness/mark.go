@@ -187,7 +187,7 @@ func (r *Registry) rejoin(s *Session, at time.Duration, o *ownership, req *proto
 
 // grant gives the job to the session, under a new token unless one is resumed.
 func (r *Registry) grant(s *Session, at time.Duration, req *protocol.Request, token uint64) (protocol.Reply, string) {
-	if len(s.owned) >= r.cfg.Limits.PerSession || len(r.tokens) >= r.cfg.Limits.Total {
+	if r.full(s) {
 		return refuse(protocol.Overloaded, "", "too many ownerships"), "overloaded"
 	}
 	resumed := token != 0
@@ -205,6 +205,7 @@ func (r *Registry) grant(s *Session, at time.Duration, req *protocol.Request, to
 	e.slots[slot(o.role)] = o
 	e.newest[slot(o.role)] = given{token, s.peer.UID}
 	r.tokens[token] = o
+	r.shares[s.peer.UID]++
 	r.attach(o, s)
 	if o.role == watchdog.Finalizer {
 		r.owned++

@@ -28,7 +28,7 @@ type Observer interface {
 // Limits bound what peers can make the registry hold.
 type Limits struct {
 	PerSession int // ownerships of one session
-	Total      int // ownerships in all
+	Total      int // ownerships in all; of one user as many as are free for the others
 	Remembered int // jobs that nobody owns any more, but whose clear or revocation still counts; twice: see worth
 }
 
@@ -52,6 +52,7 @@ type Registry struct {
 	mu        sync.Mutex
 	jobs      map[watchdog.JobID]*entry
 	tokens    map[uint64]*ownership // all that there are
+	shares    map[int]int           // how many of them each user has
 	sessions  map[*Session]struct{} // of living processes
 	connected uint64                // how many sessions there ever were
 	firstAt   time.Duration         // when the first of them connected
@@ -153,6 +154,7 @@ func NewRegistry(cfg Config, last, bound uint64) *Registry {
 		deaths:    make(chan struct{}, 1),
 		jobs:      make(map[watchdog.JobID]*entry),
 		tokens:    make(map[uint64]*ownership),
+		shares:    make(map[int]int),
 		sessions:  make(map[*Session]struct{}),
 		shortest:  cfg.Lease,
 		inherited: last,

@@ -200,6 +200,7 @@ func (m *reference) compares(*rapid.T) {
 
 func (m *reference) invariants(rt *rapid.T) {
 	owned, total, stalled := 0, 0, 0
+	shares := make(map[int]int)
 	for id, e := range m.jobs {
 		require.Equal(rt, id, e.job)
 		for i, o := range e.slots {
@@ -207,6 +208,7 @@ func (m *reference) invariants(rt *rapid.T) {
 				continue
 			}
 			total++
+			shares[o.session.peer.UID]++
 			require.Equal(rt, i, slot(o.role))
 			require.Same(rt, o, o.session.owned[o.token])
 			require.LessOrEqual(rt, o.token, e.newest[i].token)
@@ -223,6 +225,7 @@ func (m *reference) invariants(rt *rapid.T) {
 	require.Equal(rt, owned, count.Owned)
 	require.Equal(rt, stalled, count.Stalled)
 	require.Len(rt, m.Registry.tokens, total)
+	require.Equal(rt, shares, m.shares)
 	ordered := 0
 	for _, line := range m.order {
 		ordered += line.Len()

@@ -1,6 +1,9 @@
 package liveness
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -196,25 +199,36 @@ func TestClear(t *testing.T) {
 	assert.Empty(t, w.jobs, "nothing is kept that matters no more")
 }
 
+// TestLimits is about peers that own as much as they can. A user alone gets half of all, the next half of what is left.
 func TestLimits(t *testing.T) {
-	w := newWorld(t)
-	a, b := w.connect(1000), w.connect(1000)
-	job := func(i int) string { return time.Duration(i).String() }
-	for i := range 50 {
-		require.Nil(t, a.mark(job(i), "1", "").Err)
+	w := newWorld(t) // with room for 80
+	w.cfg.Limits.PerSession = 30
+	most := func(p *peer, want int) {
+		t.Helper()
+		for i := range want {
+			require.Nil(t, p.mark(fmt.Sprintf("%d of %p", i, p), "1", "").Err, i)
+		}
+		assert.Equal(t, protocol.Overloaded, p.mark("more", "1", "").Err.Code)
 	}
-	assert.Equal(t, protocol.Overloaded, a.mark("more", "1", "").Err.Code)
-	for i := range 30 {
-		require.Nil(t, b.mark(job(100+i), "1", "").Err)
-	}
-	assert.Equal(t, protocol.Overloaded, b.mark("more", "1", "").Err.Code, "the total")
-	require.Nil(t, b.clear(job(100), 51).Err)
+	a, b, other := w.connect(1000), w.connect(1000), w.connect(2000)
+	most(a, 30)
+	most(b, 10)
+	most(other, 20)
+	assert.Nil(t, w.connect(3000).mark("1914", "2207", "").Err, "there is room for others")
+	assert.Equal(t, map[int]int{1000: 40, 2000: 20, 3000: 1}, w.shares)
+
+	token := other.owned[slices.Min(slices.Collect(maps.Keys(other.owned)))].token
+	require.Nil(t, other.clear(fmt.Sprintf("0 of %p", other), token).Err)
 	for i := range 200 {
-		reply := b.mark(job(1000+i), "1", "")
+		reply := other.mark(fmt.Sprint(i), "1", "")
 		require.Nil(t, reply.Err)
-		require.Nil(t, b.clear(job(1000+i), reply.Token).Err)
+		require.Nil(t, other.clear(fmt.Sprint(i), reply.Token).Err)
 	}
 	assert.LessOrEqual(t, len(w.jobs), 80+40, "what nobody owns is remembered within bounds")
+	w.Hangup(a.Session, w.at)
+	w.Hangup(b.Session, w.at)
+	w.pass(lease, other)
+	assert.NotContains(t, w.shares, 1000)
 }
 
 func TestNoTokenBeyondWhatIsReserved(t *testing.T) {

@@ -121,8 +121,8 @@ func (w *world) forgotten(i *incarnation) {
 
 // full asks for as many ownerships as there may be: who finds less room knows of some that nobody is told of.
 func (w *world) full(i *incarnation) {
-	s := i.registry.Connect(w.boot(), liveness.Peer{})
 	for n := range roomy {
+		s := i.registry.Connect(w.boot(), liveness.Peer{UID: n}) // one user alone does not get all
 		r := protocol.Request{Job: fmt.Sprint("probe ", n), Run: "1", Role: string(watchdog.Finalizer)}
 		if reply, _ := i.registry.Mark(s, w.boot(), &r, nil); reply.Err != nil {
 			w.blameNow("nothing is kept for ever", "there is room for %d ownerships and not for %d: %v", n, roomy, reply.Err)
