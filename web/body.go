@@ -8,19 +8,20 @@ import (
 
 // The bodies of /queue, held by queue.schema.json. A nil pointer is null: unknown, or none.
 
-type queueBody struct {
+// headBody is what stands before the jobs of a page; after them comes "next".
+type headBody struct {
 	Now    *string        `json:"now"`
 	Queue  map[string]int `json:"queue"`
 	Reaper reaperBody     `json:"reaper"`
-	Jobs   []jobBody      `json:"jobs"`
-	Next   *string        `json:"next"`
 }
 
-// unavailableBody is a queueBody without jobs, and why.
+// unavailableBody is a page without jobs, and why.
 type unavailableBody struct {
 	Error   string `json:"error"`
 	Message string `json:"message"`
-	queueBody
+	headBody
+	Jobs *struct{} `json:"jobs"`
+	Next *struct{} `json:"next"`
 }
 
 type refusalBody struct {
@@ -54,20 +55,6 @@ type reaperBody struct {
 
 	Settings map[string]string `json:"settings"`
 	Version  string            `json:"version"`
-}
-
-func newQueueBody(c Config, q watchdog.Queue) queueBody {
-	jobs := make([]jobBody, 0, len(q.Jobs))
-	for _, judged := range q.Jobs {
-		jobs = append(jobs, newJobBody(q.Now, judged))
-	}
-	return queueBody{
-		Now:    instant(q.Now.Rows),
-		Queue:  q.Counts,
-		Reaper: newReaperBody(c, q.Status),
-		Jobs:   jobs,
-		Next:   text(string(q.Next)),
-	}
 }
 
 func newReaperBody(c Config, s watchdog.Status) reaperBody {

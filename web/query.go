@@ -14,15 +14,21 @@ import (
 
 const (
 	defaultLimit = 1_000
-	maxLimit     = 10_000
-	maxID        = 128 // bytes, as on the socket
+	maxLimit     = 100_000
+	partLimit    = 1_000 // jobs read, judged and encoded at once
+	maxID        = 128   // bytes, as on the socket
 )
 
-// A query is one question to /queue. It is comparable: equal queries have equal answers.
+// A query is one question to /queue, or for a part of its answer. It is comparable: equal queries have equal answers.
 type query struct {
 	job   watchdog.JobID // only this one; else empty
 	after watchdog.JobID
 	limit int
+}
+
+// part is the question for the part of the answer that begins after a job, when so many jobs are still wanted.
+func (q query) part(after watchdog.JobID, left int) query {
+	return query{job: q.job, after: after, limit: min(left, partLimit)}
 }
 
 // badQuery is a question that /queue cannot answer. Its message names the field, the value and the rule.

@@ -11,10 +11,13 @@ import (
 	watchdog "github.com/finalizer-watchdog/watchdog"
 )
 
-// An answer is a response that several requests may share; nobody changes it.
+// An answer is a response, or a part of one, that several requests may share; nobody changes it.
 type answer struct {
 	status int
-	body   []byte
+	body   []byte // all of it, or what stands before the jobs
+	jobs   []byte // separated by commas
+	count  int
+	next   *string // after which the next part begins; nil on the last
 }
 
 // queue answers /queue.
@@ -35,10 +38,14 @@ func (q *queue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		respond(w, render(http.StatusBadRequest, refusalBody{"bad-request", &bad.field, bad.message}))
 		return
 	}
-	got, err := q.shared.get(r.Context(), asked)
+	got, err := q.shared.get(r.Context(), asked.part(asked.after, asked.limit))
 	if err != nil {
 		// Overloaded, or the client is gone and nobody reads this.
 		got = render(http.StatusServiceUnavailable, refusalBody{"overloaded", nil, err.Error()})
+	}
+	if got.status == http.StatusOK {
+		q.stream(w, r, asked, got)
+		return
 	}
 	respond(w, got)
 }
@@ -55,7 +62,7 @@ func (q *queue) read(ctx context.Context, asked query) answer {
 	case err != nil:
 		return q.unavailable(err)
 	}
-	return render(http.StatusOK, newQueueBody(q.config, page))
+	return newPart(q.config, page)
 }
 
 func (q *queue) ask(ctx context.Context, asked query) (watchdog.Queue, error) {
@@ -79,7 +86,7 @@ func (q *queue) unavailable(err error) answer {
 	status := q.config.Status()
 	return render(http.StatusServiceUnavailable, unavailableBody{
 		Error: "unavailable", Message: err.Error(),
-		queueBody: queueBody{
+		headBody: headBody{
 			Now:    instant(time.Now()),
 			Queue:  status.Counts,
 			Reaper: newReaperBody(q.config, status),
@@ -88,12 +95,16 @@ func (q *queue) unavailable(err error) answer {
 }
 
 func render(status int, body any) answer {
+	return answer{status: status, body: append(encode(body), '\n')}
+}
+
+func encode(body any) []byte {
 	text, err := json.Marshal(body)
 	if err != nil {
 		// The bodies hold nothing that JSON cannot: this is a mistake in their types, which net/http logs.
 		panic(fmt.Errorf("encode answer: %w", err))
 	}
-	return answer{status, append(text, '\n')}
+	return text
 }
 
 func respond(w http.ResponseWriter, a answer) {

@@ -15,7 +15,7 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
-// What one client may take of the server's time. An answer of /queue may have 10 MB for a slow line.
+// What one client may take of the server's time. A part of an answer of /queue may have 1 MB for a slow line.
 const (
 	headerTimeout  = 5 * time.Second
 	readTimeout    = 10 * time.Second

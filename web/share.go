@@ -11,7 +11,7 @@ const (
 	// answerLife is how long a finished answer is given again.
 	answerLife = time.Second
 	// maxAnswers bounds the answers kept, running reads included. It bounds what readers can do to the
-	// database at once, and the memory: a page of 10 000 jobs has some 10 MB.
+	// database at once, and the memory: a part of 1000 jobs has some 1 MB.
 	maxAnswers = 8
 )
 

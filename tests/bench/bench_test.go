@@ -93,7 +93,7 @@ func tiny() scale {
 func whole() scale {
 	return scale{rounds: 5, span: 2 * time.Second, connections: []int{1, 64, 1000}, alive: []int{1, 1000, 100_000},
 		aliveSpan: time.Minute, kills: 200, riverJob: time.Minute, riverKills: 5, history: 1_000_000, open: []int{1000, 100_000},
-		due: []int{0, 100, 10_000}, passes: 11, interval: 500 * time.Millisecond, owners: []int{1, 1000, 100_000}, queue: []int{1000, 10_000}, idle: time.Minute, starts: 11, peers: true, fsync: true}
+		due: []int{0, 100, 10_000}, passes: 11, interval: 500 * time.Millisecond, owners: []int{1, 1000, 100_000}, queue: []int{1000, 100_000}, idle: time.Minute, starts: 11, peers: true, fsync: true}
 }
 
 // TestFigures makes the measurements, and writes docs/performance.md where FIGURES asks for them: the path of the
@@ -111,12 +111,13 @@ func TestFigures(t *testing.T) {
 	for _, figure := range []struct {
 		name    string
 		measure func(*testing.T, scale, *pg.Server) section
-	}{
-		{"round trips", roundTrips}, {"alive", alive}, {"recovery", recoveries}, {"passes", passes}, {"pages", pages}, {"bill", bill},
-	} {
-		began := time.Now()
-		r.sections = append(r.sections, figure.measure(t, s, server))
-		t.Logf("%s: measured in %v\n%s", figure.name, time.Since(began).Round(time.Second), r.sections[len(r.sections)-1].markdown())
+	}{{"roundtrips", roundTrips}, {"alive", alive}, {"recovery", recoveries}, {"passes", passes}, {"pages", pages}, {"bill", bill}} {
+		t.Run(figure.name, func(t *testing.T) {
+			began := time.Now()
+			measured := figure.measure(t, s, server)
+			r.sections = append(r.sections, measured)
+			t.Logf("measured in %v\n%s", time.Since(began).Round(time.Second), measured.markdown())
+		})
 	}
 	if path != "" {
 		require.NoError(t, r.write(path))
