@@ -78,10 +78,12 @@ func (r *Registry) lose(o *ownership, at time.Duration) {
 // letGo is from what the grace of the job counts once a finalizer has let go of it at the instant. One of a run that
 // nobody has seen takes no place from one that counts.
 func (r *Registry) letGo(o *ownership, at time.Duration) clear {
-	if before := o.entry.cleared; !o.known && before.known && at < before.at+r.cfg.Grace {
+	before := o.entry.cleared
+	same := before.run == o.run
+	if !o.known && before.known && !same && at < before.at+r.cfg.Grace {
 		return before
 	}
-	return clear{run: o.run, at: at, known: o.known}
+	return clear{run: o.run, at: at, known: o.known || same && before.known}
 }
 
 // most is how many revocations without a reap are remembered of one job.

@@ -66,6 +66,10 @@ func TestAFloodOfMarksDoesNotPushOutAnHonestClear(t *testing.T) {
 
 	w.flood(b)
 	assert.Equal(t, cleared, w.look("1914", "2207").ClearedAt)
+
+	w.pass(time.Second, a, b)
+	require.Nil(t, a.clear("1914", a.mark("1914", "2207", "").Token).Err)
+	assert.Equal(t, w.at, w.look("1914", "2207").ClearedAt, "one of the same run does, before it was seen too")
 	assert.LessOrEqual(t, len(w.jobs), 1+w.cfg.Limits.Remembered)
 	w.pass(grace, a, b)
 	assert.Empty(t, w.jobs, "and is forgotten all the same")

@@ -122,6 +122,9 @@ func (t *witness) unavenged(i *incarnation, r *row, calm time.Duration) {
 	if w.settings.hurried {
 		most = time.Second + w.settings.statement/2
 	}
+	if i.resumed > i.began { // a mark that lay unread may protect the job for a lease
+		most += w.settings.lease
+	}
 	if w.db.healthy != 0 {
 		most += 6 * time.Second // it is tried again with pauses that grow
 	}
