@@ -44,7 +44,7 @@ type asker struct {
 
 // answer is what a waiter gets: the run that counts of its job, or why that is not known.
 type answer struct {
-	newest *watchdog.RunID
+	newest *Newest
 	err    error
 }
 
@@ -154,7 +154,7 @@ func (a *asker) round(ctx context.Context) (more bool, err error) {
 		} else if ctx.Err() == nil {
 			a.log.Warn("the database did not answer about owned jobs; checks that need it are unavailable", "error", err)
 		}
-		a.tell(batch, rows, err)
+		a.tell(batch, rows, at.Boot, err)
 		if err != nil || !a.awaited() {
 			return true, err
 		}
@@ -175,8 +175,8 @@ func (a *asker) settle(ctx context.Context, ids []watchdog.JobID) {
 	a.registry.Settled(free)
 }
 
-// tell answers who waited.
-func (a *asker) tell(batch map[watchdog.JobID][]chan answer, rows []watchdog.Job, err error) {
+// tell answers who waited, by rows that were read after the instant.
+func (a *asker) tell(batch map[watchdog.JobID][]chan answer, rows []watchdog.Job, at time.Duration, err error) {
 	a.mu.Lock()
 	a.down = err
 	for job := range batch {
@@ -187,7 +187,7 @@ func (a *asker) tell(batch map[watchdog.JobID][]chan answer, rows []watchdog.Job
 	a.mu.Unlock()
 	for job, waiters := range batch {
 		for _, ch := range waiters {
-			ch <- answer{newest: newestOf(job, rows), err: err}
+			ch <- answer{newest: &Newest{newestOf(job, rows), at}, err: err}
 		}
 	}
 }

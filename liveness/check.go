@@ -88,7 +88,7 @@ func (r *Registry) Restore(holds []Hold, unknown time.Duration) {
 	for _, h := range holds {
 		e := r.entry(h.Job)
 		e.holds[slot(h.Role)] = hold{until: h.Until, token: h.Token, uid: h.UID, kept: h.Until}
-		e.newest[slot(h.Role)] = given{h.Token, h.UID}
+		e.newest[slot(h.Role)] = given{token: h.Token, uid: h.UID}
 		r.restored[h.Token] = h
 		r.tidy(e, 0)
 	}

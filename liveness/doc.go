@@ -20,9 +20,10 @@
 // # Invariants
 //
 //   - Tokens only grow, also over restarts: a block of them is reserved on disk before the first is given.
-//   - A job is owned under the newest of its tokens; each older one is revoked. A token names one ownership: it
-//     is resumed by its user alone, for the job, run and role for which it was given. One of which nothing is known
-//     is believed when the watchdog before this one may have given it, and for a grace after the start.
+//   - A job is owned under the newest token of its run; each older one is revoked. Which run that is the database
+//     says. A token names one ownership: it is resumed by its user alone, for the job, run and role for which it was
+//     given. One of which nothing is known is believed when the watchdog before this one may have given it, and for
+//     a grace after the start.
 //   - A hold is in memory and on disk before its check is answered, and nobody else is granted the job,
 //     nor is it revoked, while it runs.
 //   - Revocation is compare-and-set on the claim that was judged, under the same mutex as every mark,

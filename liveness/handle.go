@@ -76,7 +76,10 @@ func (c *conn) mark(at time.Duration, req *protocol.Request) protocol.Reply {
 		if err != nil {
 			return refuse(protocol.Unavailable, "", "which run of the job is the newest is not known: the database did not answer")
 		}
-		reply, _ = c.srv.Registry.Mark(c.session, c.srv.Boot(), req, known)
+		reply, done = c.srv.Registry.Mark(c.session, c.srv.Boot(), req, known)
+	}
+	if !done {
+		return refuse(protocol.Unavailable, "", "which run of the job is the newest is not known: it changed hands meanwhile")
 	}
 	if reply.Err == nil {
 		c.watch()
@@ -116,7 +119,7 @@ func (c *conn) keep(h Hold) bool {
 }
 
 // await asks the database about a job, for a bounded time.
-func (c *conn) await(job watchdog.JobID) (*watchdog.RunID, error) {
+func (c *conn) await(job watchdog.JobID) (*Newest, error) {
 	late := time.NewTimer(confirmWithin)
 	defer late.Stop()
 	select {

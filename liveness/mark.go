@@ -7,10 +7,17 @@ import (
 	"github.com/finalizer-watchdog/watchdog/protocol"
 )
 
+// Newest is which run of a job is the newest, empty when the job is not open, and an instant before that was read.
+type Newest struct {
+	Run watchdog.RunID
+	At  time.Duration
+}
+
 // Mark grants the ownership of a job, afresh or, when the request has a token, resumed. It is false when
 // the answer depends on which run of the job is the newest: then the database has to be asked, its answer
-// observed, and Mark called again with the newest run told.
-func (r *Registry) Mark(s *Session, at time.Duration, req *protocol.Request, newest *watchdog.RunID) (protocol.Reply, bool) {
+// observed, and Mark called again with the newest run told. It is false again when somebody else has been granted
+// the job meanwhile.
+func (r *Registry) Mark(s *Session, at time.Duration, req *protocol.Request, newest *Newest) (protocol.Reply, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.wake(at)
@@ -24,7 +31,7 @@ func (r *Registry) Mark(s *Session, at time.Duration, req *protocol.Request, new
 }
 
 // mark returns the answer and, for the metrics, its name; none when the database has to be asked.
-func (r *Registry) mark(s *Session, at time.Duration, req *protocol.Request, newest *watchdog.RunID) (protocol.Reply, string) {
+func (r *Registry) mark(s *Session, at time.Duration, req *protocol.Request, newest *Newest) (protocol.Reply, string) {
 	run := watchdog.RunID(req.Run)
 	e := r.jobs[watchdog.JobID(req.Job)]
 	if e != nil && len(e.reaping) > 0 {
@@ -40,7 +47,7 @@ func (r *Registry) mark(s *Session, at time.Duration, req *protocol.Request, new
 		}
 	}
 	if req.Token != 0 {
-		return r.resume(s, at, req, e)
+		return r.resume(s, at, req, e, newest)
 	}
 	if e != nil {
 		if reply, result, done := r.meet(s, at, req, e, newest); done {
@@ -52,7 +59,7 @@ func (r *Registry) mark(s *Session, at time.Duration, req *protocol.Request, new
 
 // meet decides a mark that may have met another ownership of the job. It is done with an answer; done
 // without a result means that the database has to be asked.
-func (r *Registry) meet(s *Session, at time.Duration, req *protocol.Request, e *entry, newest *watchdog.RunID) (protocol.Reply, string, bool) {
+func (r *Registry) meet(s *Session, at time.Duration, req *protocol.Request, e *entry, newest *Newest) (protocol.Reply, string, bool) {
 	o := e.slots[slot(watchdog.Role(req.Role))]
 	if o != nil && o.run == watchdog.RunID(req.Run) && o.sameKey(s, req.Key) && o.stateAt(at) != watchdog.Dead {
 		if o.leftBehind(s) {
@@ -70,10 +77,10 @@ func (r *Registry) meet(s *Session, at time.Duration, req *protocol.Request, e *
 	}
 	state := o.stateAt(at)
 	if o.run != watchdog.RunID(req.Run) && state != watchdog.Ended {
-		if newest == nil {
+		if !newest.since(o) {
 			return protocol.Reply{}, "", true
 		}
-		if *newest != watchdog.RunID(req.Run) {
+		if newest.Run != watchdog.RunID(req.Run) {
 			return revoked(reasonSuperseded), "revoked", true
 		}
 	}
@@ -83,6 +90,9 @@ func (r *Registry) meet(s *Session, at time.Duration, req *protocol.Request, e *
 	r.supersede(o, at, state)
 	return protocol.Reply{}, "", false
 }
+
+// since reports whether it was read after the ownership was granted: else it may name a run that came before its.
+func (n *Newest) since(o *ownership) bool { return n != nil && o.markedAt <= n.At }
 
 // sameKey reports whether a mark with that key comes from the finalization that o is. Without a key only
 // the session itself is known to be the same.
@@ -113,8 +123,10 @@ func (r *Registry) supersede(o *ownership, at time.Duration, state watchdog.Stat
 }
 
 // resume brings a token into the session, on its word alone if it is not known: then it defers like an
-// owner, and its checks wait until the database confirmed it.
-func (r *Registry) resume(s *Session, at time.Duration, req *protocol.Request, e *entry) (protocol.Reply, string) {
+// owner, and its checks wait until the database confirmed it. Of two tokens of one run the newer counts; between
+// runs the database decides, for who marks late may have the newer token of an older run. No answer means that it
+// has to be asked.
+func (r *Registry) resume(s *Session, at time.Duration, req *protocol.Request, e *entry, newest *Newest) (protocol.Reply, string) {
 	if req.Token > r.token {
 		return refuse(protocol.BadRequest, "token", "was never given"), "refused"
 	}
@@ -130,11 +142,11 @@ func (r *Registry) resume(s *Session, at time.Duration, req *protocol.Request, e
 		last = e.newest[i]
 	}
 	switch {
-	case req.Token < last.token:
+	case req.Token < last.token && (last.run == watchdog.RunID(req.Run) || last.run == ""):
 		return revoked(reasonSuperseded), "revoked"
 	case req.Token == last.token && last.uid != s.peer.UID:
 		return refuse(protocol.NotOwner, "", "another user marked it"), "refused"
-	case req.Token > last.token && !r.believes(req.Token, at):
+	case req.Token != last.token && !r.believes(req.Token, at):
 		return refuse(protocol.NotOwner, "", "nothing is known of the token any more; mark the job afresh"), "refused"
 	}
 	if e == nil {
@@ -149,6 +161,11 @@ func (r *Registry) resume(s *Session, at time.Duration, req *protocol.Request, e
 		case lives && at < h.until && h.token == o.token:
 			// Who comes back with a newer token is the owner once that is over; the holder is alone until then.
 			return refuse(protocol.Unavailable, "", "a hold that was promised before is still running"), "unavailable"
+		case o.run == watchdog.RunID(req.Run) || state == watchdog.Ended:
+		case !newest.since(o):
+			return protocol.Reply{}, ""
+		case newest.Run != watchdog.RunID(req.Run):
+			return revoked(reasonSuperseded), "revoked"
 		}
 		r.supersede(o, at, state)
 	}
@@ -203,7 +220,7 @@ func (r *Registry) grant(s *Session, at time.Duration, req *protocol.Request, to
 		role: watchdog.Role(req.Role), task: req.Task, stage: req.Stage, token: token, markedAt: at,
 		guarded: resumed && r.mayGuard(req.Stage), unsettled: resumed || r.young(at)}
 	e.slots[slot(o.role)] = o
-	e.newest[slot(o.role)] = given{token, s.peer.UID}
+	e.newest[slot(o.role)] = given{token, o.run, s.peer.UID}
 	r.tokens[token] = o
 	r.shares[s.peer.UID]++
 	r.attach(o, s)

@@ -61,14 +61,13 @@ func (r *Registry) restage(o *ownership, stage string) {
 }
 
 // newestOf is the run that counts of a job among rows; the empty one when the job is not open.
-func newestOf(job watchdog.JobID, rows []watchdog.Job) *watchdog.RunID {
-	newest := watchdog.RunID("")
+func newestOf(job watchdog.JobID, rows []watchdog.Job) (newest watchdog.RunID) {
 	for _, row := range rows {
 		if row.ID == job && row.Open() {
 			newest = row.Run
 		}
 	}
-	return &newest
+	return newest
 }
 
 // Owned returns the jobs that are owned, for the comparison with the database.

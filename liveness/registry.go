@@ -111,6 +111,7 @@ type hold struct {
 // given is a token and the user to whom it was given.
 type given struct {
 	token uint64
+	run   watchdog.RunID // empty when only a hold is known: it was the newest run when that was promised
 	uid   int
 }
 

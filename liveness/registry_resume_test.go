@@ -244,3 +244,36 @@ func TestATokenThatNobodyKnowsTakesNoHold(t *testing.T) {
 	require.Nil(t, newer.resume("1914", "2207", 42).Err)
 	assert.Equal(t, []protocol.Event{{Job: "1914", Token: 41, Reason: "superseded"}}, a.told)
 }
+
+// TestBetweenRunsTheDatabaseDecides is about a finalizer of an older run that marks for the first time just after a
+// start, before the owner is back: its token is the newer.
+func TestBetweenRunsTheDatabaseDecides(t *testing.T) {
+	resume := protocol.Request{Job: "1914", Run: "2208", Token: 42, Role: "finalizer"}
+	started := func() (w *world, late, owner *peer) {
+		w = newWorld(t)
+		w.Registry = w.registry(100, 200)
+		late, owner = w.connect(1000), w.connect(1000)
+		require.EqualValues(t, 101, late.mark("1914", "2207", "").Token)
+		return w, late, owner
+	}
+	w, late, owner := started()
+	_, done := owner.ask(resume)
+	assert.False(t, done, "the late one owns the job")
+	reply, _ := w.Mark(owner.Session, w.at, &resume, &Newest{"2208", w.at})
+	require.Nil(t, reply.Err)
+	assert.Equal(t, "superseded", late.told[0].Reason)
+	assert.Equal(t, "revoked superseded", code(owner.resume("1914", "2208", 41)), "an older token of that run")
+
+	w, _, owner = started()
+	reply, _ = w.Mark(owner.Session, w.at, &resume, &Newest{"2207", w.at})
+	assert.Equal(t, "revoked superseded", code(reply), "it is the owner whose run is over")
+
+	w, _, owner = started()
+	w.Observe(w.instant(), []watchdog.JobID{"1914"}, []watchdog.Job{w.row("1914", "2208")})
+	assert.Nil(t, owner.resume("1914", "2208", 42).Err, "the late one has been closed")
+
+	w, late, owner = started()
+	w.Died(late.Session, w.at)
+	_, done = owner.ask(resume)
+	assert.False(t, done, "a death is not to be forgotten for a run that may be over")
+}

@@ -64,16 +64,34 @@ func TestAnotherRunAsksTheDatabase(t *testing.T) {
 	_, done := w.Mark(b.Session, w.at, &req, nil)
 	assert.False(t, done)
 
-	holder := watchdog.RunID("2207")
-	reply, done := w.Mark(b.Session, w.at, &req, &holder)
+	reply, done := w.Mark(b.Session, w.at, &req, &Newest{"2207", w.at})
 	assert.True(t, done)
 	assert.Equal(t, "revoked superseded", code(reply), "the newest run is the holder's")
 
-	newest := watchdog.RunID("2208")
-	reply, _ = w.Mark(b.Session, w.at, &req, &newest)
+	reply, _ = w.Mark(b.Session, w.at, &req, &Newest{"2208", w.at})
 	require.Nil(t, reply.Err)
 	assert.Equal(t, []protocol.Event{{Job: "1914", Token: old, Reason: "superseded"}}, a.told)
 	assert.Equal(t, "revoked superseded", code(a.check("1914", old)))
+}
+
+// TestAnAnswerThatIsOlderThanAMarkDecidesNothing is about a database that was asked on behalf of one mark when another,
+// of a run that began meanwhile, came in between.
+func TestAnAnswerThatIsOlderThanAMarkDecidesNothing(t *testing.T) {
+	w := newWorld(t)
+	a, b, c := w.connect(1000), w.connect(1000), w.connect(1000)
+	a.mark("1914", "2207", "")
+	second := protocol.Request{Job: "1914", Run: "2208", Role: "finalizer"}
+	_, done := w.Mark(b.Session, w.at, &second, nil)
+	require.False(t, done)
+	read := &Newest{"2208", w.at}
+	w.pass(time.Second, a, b, c)
+	third := protocol.Request{Job: "1914", Run: "2209", Role: "finalizer"}
+	reply, _ := w.Mark(c.Session, w.at, &third, &Newest{"2209", w.at})
+	require.Nil(t, reply.Err)
+
+	_, done = w.Mark(b.Session, w.at, &second, read)
+	assert.False(t, done, "to be asked again")
+	assert.Empty(t, c.told)
 }
 
 func TestResume(t *testing.T) {

@@ -173,7 +173,7 @@ func (s *session) markAs(role string, run watchdog.RunID, ids ...watchdog.JobID)
 	granted := true
 	for _, id := range ids {
 		reply, _ := s.w.registry.Mark(s.Session, s.w.boot(), &protocol.Request{Op: protocol.OpMark, Job: string(id),
-			Run: string(run), Role: role}, &run)
+			Run: string(run), Role: role}, &liveness.Newest{Run: run, At: s.w.boot()})
 		granted = granted && reply.Err == nil
 		s.tokens[id] = reply.Token
 	}
