@@ -15,10 +15,8 @@ func inNode(t *testing.T, expressions ...string) []string {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS("page")))
-	script := `import * as said from "./words.js"; import * as found from "./findings.js"; Object.assign(globalThis, said, found);` + "\n"
-	for _, e := range expressions {
-		script += "console.log(" + e + ");\n"
-	}
+	script := `import * as said from "./words.js"; import * as found from "./findings.js"; Object.assign(globalThis, said, found);
+		console.log(` + strings.Join(expressions, "); console.log(") + `);`
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "script.mjs"), []byte(script), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"type":"module"}`), 0o600))
 	out, err := exec.Command("node", filepath.Join(dir, "script.mjs")).CombinedOutput()
