@@ -18,8 +18,7 @@ when signal n ended it, 127 when there is no such command, 126 when it cannot be
 SIGUSR1 and SIGUSR2 are passed on to the command's process group.
 
 It exits with 1, without running the command, when another finalizer owns the job, or the job is closed or another
-run's by now.
-Without a watchdog it says so and runs the command all the same, unless --require is given.
+run's by now. Without a watchdog it says so and runs the command all the same, unless --require is given.
 
 When hold dies, the command and all of its process group are killed, by the kernel and by a guard, a second process that
 hold starts; what has left the group, and all of it where both are killed at once, may go on. When the job is taken
