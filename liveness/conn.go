@@ -2,8 +2,15 @@ package liveness
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/finalizer-watchdog/watchdog/protocol"
+)
+
+// How much is read at once: at least, and without a line that is longer.
+const (
+	readLeast = 512
+	readMost  = 8 << 10
 )
 
 // conn is one connection. Its reader owns all fields that have no lock of their own.
@@ -14,8 +21,9 @@ type conn struct {
 	name    string // of the session, for the peer
 	session *Session
 	out     outbox
-	buf     []byte // what was read of lines that are not whole yet
-	streak  int    // bytes since there was last nothing more to read
+	buf     []byte        // what was read of lines that are not whole yet
+	streak  int           // bytes since there was last nothing more to read
+	at      time.Duration // when what is being answered was received
 
 	process Process
 	watched bool
@@ -36,16 +44,27 @@ func (c *conn) serve() {
 // read takes in what the peer sent and is false at the end.
 func (c *conn) read() bool {
 	if len(c.buf) == cap(c.buf) {
-		c.buf = append(c.buf, make([]byte, max(512, len(c.buf)))...)[:len(c.buf)]
+		c.resize(max(readLeast, 2*cap(c.buf)))
 	}
 	n, err := c.stream.Read(c.buf[len(c.buf):cap(c.buf)])
+	c.at = c.srv.Boot()
 	c.buf = c.buf[:len(c.buf)+n]
 	full := len(c.buf) == cap(c.buf)
 	more := c.lines()
 	c.out.Flush()
-	c.courtesy(n, full)
+	c.courtesy(c.at, n, full)
+	switch {
+	case full && cap(c.buf) < readMost:
+		c.resize(2 * cap(c.buf))
+	case cap(c.buf) > readLeast && len(c.buf)+n <= readLeast/2:
+		c.resize(readLeast)
+	}
 	return more && err == nil
 }
+
+// resize makes room for as much to be read at once: one who pipelines costs fewer calls of the kernel, one who does not
+// little memory.
+func (c *conn) resize(size int) { c.buf = append(make([]byte, 0, size), c.buf...) }
 
 // lines answers the whole lines that were read and is false when the connection has to end.
 func (c *conn) lines() bool {

@@ -17,8 +17,7 @@ const (
 // courtesy has a connection that floods give way to those that do not: what it sends waits in its socket, and
 // in the end the peer itself does, so that it takes neither the watchdog's nor the machine's time from the
 // others. Where nobody else is served nothing is slowed down.
-func (c *conn) courtesy(read int, full bool) {
-	at := c.srv.Boot()
+func (c *conn) courtesy(at time.Duration, read int, full bool) {
 	if !full {
 		c.streak = 0
 		c.srv.polite.Store(int64(at))

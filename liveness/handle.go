@@ -38,7 +38,7 @@ func (c *conn) reply(r *protocol.Reply) {
 }
 
 func (c *conn) dispatch(req *protocol.Request) protocol.Reply {
-	at := c.srv.Boot()
+	at := c.at
 	switch req.Op {
 	case protocol.OpHello:
 		lease := c.srv.Registry.Hello(c.session, at, req.Name, req.Lease)
@@ -76,7 +76,7 @@ func (c *conn) mark(at time.Duration, req *protocol.Request) protocol.Reply {
 		if err != nil {
 			return refuse(protocol.Unavailable, "", "which run of the job is the newest is not known: the database did not answer")
 		}
-		reply, done = c.srv.Registry.Mark(c.session, c.srv.Boot(), req, known)
+		reply, done = c.srv.Registry.Mark(c.session, c.at, req, known)
 	}
 	if !done {
 		return refuse(protocol.Unavailable, "", "which run of the job is the newest is not known: it changed hands meanwhile")
@@ -94,7 +94,7 @@ func (c *conn) check(at time.Duration, req *protocol.Request) protocol.Reply {
 		if _, err := c.await(need.Job); err != nil {
 			return refuse(protocol.Unavailable, "", "the database did not confirm the ownership yet")
 		}
-		reply, need = c.srv.Registry.Check(c.session, c.srv.Boot(), req)
+		reply, need = c.srv.Registry.Check(c.session, c.at, req)
 	}
 	if need.Ask {
 		return refuse(protocol.Unavailable, "", "the database did not confirm the ownership yet")
@@ -122,6 +122,7 @@ func (c *conn) keep(h Hold) bool {
 func (c *conn) await(job watchdog.JobID) (*Newest, error) {
 	late := time.NewTimer(confirmWithin)
 	defer late.Stop()
+	defer func() { c.at = c.srv.Boot() }() // what comes after counts from now
 	select {
 	case a := <-c.srv.asker.ask(job):
 		return a.newest, a.err

@@ -8,8 +8,10 @@ import (
 )
 
 const (
-	// writeWithin is how long a peer may take to read before it is hung up on.
+	// writeWithin is how long a peer may take to read before it is hung up on, and at least; a deadline is kept for a
+	// second before it is set anew, which takes longer than a reply.
 	writeWithin = 5 * time.Second
+	writeAnew   = time.Second
 	// outboxMax is how many bytes may wait for a peer, which is reached only by revoking very many jobs of
 	// one that does not read.
 	outboxMax = 16 << 20
@@ -28,7 +30,8 @@ type outbox struct {
 	asked   bool // flush was called and Flush has not begun
 	dropped bool
 
-	writing sync.Mutex
+	writing  sync.Mutex
+	deadline time.Time // guarded by writing
 }
 
 // Tell queues an event and sees to it that it leaves. It does not block.
@@ -85,8 +88,11 @@ func (o *outbox) Flush() {
 }
 
 func (o *outbox) write(out []byte) error {
-	if err := o.stream.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
-		return err
+	if at := time.Now(); o.deadline.Before(at.Add(writeWithin)) {
+		o.deadline = at.Add(writeWithin + writeAnew)
+		if err := o.stream.SetWriteDeadline(o.deadline); err != nil {
+			return err
+		}
 	}
 	_, err := o.stream.Write(out)
 	return err

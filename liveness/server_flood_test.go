@@ -149,32 +149,32 @@ func TestAFloodGivesWay(t *testing.T) {
 		}
 		floods := func(c *conn) {
 			for range 100 * floodAfter / 512 {
-				c.courtesy(512, true)
+				c.courtesy(s.Boot(), 512, true)
 			}
 		}
 		assert.Zero(t, takes(func() { floods(loud) }), "nobody else is served")
 
-		other.courtesy(30, false)
+		other.courtesy(s.Boot(), 30, false)
 		assert.Equal(t, 100*floodPace, takes(func() { floods(loud) }))
-		assert.Zero(t, takes(func() { other.courtesy(30, false) }))
+		assert.Zero(t, takes(func() { other.courtesy(s.Boot(), 30, false) }))
 		assert.Equal(t, 200*floodPace, takes(func() {
 			var both sync.WaitGroup
 			for _, c := range []*conn{loud, louder} {
 				both.Go(func() {
 					for range 10 {
 						for range 10 * floodAfter / 512 {
-							c.courtesy(512, true)
+							c.courtesy(s.Boot(), 512, true)
 						}
-						(&conn{srv: s}).courtesy(30, false)
+						(&conn{srv: s}).courtesy(s.Boot(), 30, false)
 					}
 				})
 			}
 			both.Wait()
 		}), "two floods take no more than one")
 
-		loud.courtesy(1, false)
+		loud.courtesy(s.Boot(), 1, false)
 		for range 1000 { // who pauses is no flood, whatever it sends in all
-			assert.Zero(t, takes(func() { loud.courtesy(floodAfter-1, true); loud.courtesy(1, false) }))
+			assert.Zero(t, takes(func() { loud.courtesy(s.Boot(), floodAfter-1, true); loud.courtesy(s.Boot(), 1, false) }))
 		}
 		time.Sleep(othersFor + 1)
 		assert.Zero(t, takes(func() { floods(loud) }), "the others are gone")
