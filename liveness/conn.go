@@ -23,7 +23,7 @@ type conn struct {
 	out     outbox
 	buf     []byte        // what was read of lines that are not whole yet
 	streak  int           // bytes since there was last nothing more to read
-	at      time.Duration // when what is being answered was received
+	at      time.Duration // when what is being answered was received: all that its sender knew was so before
 
 	process Process
 	watched bool
