@@ -7,13 +7,46 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	watchdog "github.com/finalizer-watchdog/watchdog"
 )
 
-// row is one row of a statement: its values by column, as the driver gave them.
+// row is one row of a statement: its values as the driver gave them, good until the next is read.
 type row struct {
-	values map[string]any
-	faults []string // what could not be read
+	columns map[string]int // where the value of each stands
+	values  []any
+	faults  []string // what could not be read
+}
+
+func (r *row) value(column string) any {
+	if i, ok := r.columns[column]; ok {
+		return r.values[i]
+	}
+	return nil
+}
+
+// reader returns what reads a statement's rows, one into the place of the other: a map for each costs more than the
+// rest of the reading. Each row must have the columns that the statement is known to give.
+func (s statement) reader(rows *sqlx.Rows) (func() (*row, error), error) {
+	names, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	r := &row{columns: make(map[string]int, len(names)), values: make([]any, len(names))}
+	into := make([]any, len(names))
+	for i, name := range names {
+		r.columns[name], into[i] = i, &r.values[i]
+	}
+	for _, column := range s.gives {
+		if _, ok := r.columns[column]; !ok {
+			return nil, fmt.Errorf("statement %s (%s) gives no column %q", s.name, s.origin, column)
+		}
+	}
+	return func() (*row, error) {
+		r.faults = nil
+		return r, rows.Scan(into...)
+	}, nil
 }
 
 // job reads a job's columns. The statement is known to give all of them.
@@ -41,14 +74,14 @@ func (r *row) job() watchdog.Job {
 
 // required is the text of a column that must have one.
 func (r *row) required(column string) string {
-	if r.values[column] == nil {
+	if r.value(column) == nil {
 		r.faults = append(r.faults, fmt.Sprintf("%s: it is NULL", column))
 	}
 	return r.text(column)
 }
 
 func (r *row) text(column string) string {
-	switch v := r.values[column].(type) {
+	switch v := r.value(column).(type) {
 	case nil:
 		return ""
 	case string:
@@ -61,7 +94,7 @@ func (r *row) text(column string) string {
 }
 
 func (r *row) time(column string) time.Time {
-	v := r.values[column]
+	v := r.value(column)
 	if v == nil {
 		return time.Time{}
 	}
@@ -77,7 +110,7 @@ func (r *row) time(column string) time.Time {
 }
 
 func (r *row) integer(column string) *int64 {
-	switch v := r.values[column].(type) {
+	switch v := r.value(column).(type) {
 	case nil:
 		return nil
 	case int64:
@@ -115,8 +148,8 @@ func number(v any) (float64, bool) {
 
 // unreadable notes a value that is none of its kind. What it shows of the value is short.
 func (r *row) unreadable(column, kind string) {
-	value := fmt.Sprint(r.values[column])
-	if text, ok := r.values[column].([]byte); ok {
+	value := fmt.Sprint(r.value(column))
+	if text, ok := r.value(column).([]byte); ok {
 		value = string(text)
 	}
 	if len(value) > 64 {

@@ -64,16 +64,20 @@ func (s *Store) Close() error {
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	rows, err := s.query(ctx, s.db, "now", nil)
+	var now time.Time
+	rows := 0
+	err := s.query(ctx, s.db, "now", nil, func(r *row) error {
+		rows++
+		if now = r.time("now"); now.IsZero() {
+			return fmt.Errorf("%v is no time", r.value("now"))
+		}
+		return nil
+	})
+	if err == nil && rows != 1 {
+		err = fmt.Errorf("statement now gave %d rows", rows)
+	}
 	if err != nil {
 		return time.Time{}, s.failed(ctx, "read the database's instant", err)
-	}
-	if len(rows) != 1 {
-		return time.Time{}, fmt.Errorf("read the database's instant: statement now gave %d rows", len(rows))
-	}
-	now := rows[0].time("now")
-	if now.IsZero() {
-		return time.Time{}, fmt.Errorf("read the database's instant: %v is no time", rows[0].values["now"])
 	}
 	return now, nil
 }
@@ -112,21 +116,21 @@ func (s *Store) Jobs(ctx context.Context, now time.Time, ids []watchdog.JobID) (
 func (s *Store) Counts(ctx context.Context) (map[string]int, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	rows, err := s.query(ctx, s.db, "counts", nil)
-	if err != nil {
-		return nil, s.failed(ctx, "count jobs", err)
-	}
 	counts := map[string]int{}
-	for _, r := range rows {
+	err := s.query(ctx, s.db, "counts", nil, func(r *row) error {
 		status := r.text("status")
-		if r.values["status"] == nil {
+		if r.value("status") == nil {
 			status = "unknown"
 		}
 		n := r.integer("count")
 		if n == nil {
-			return nil, fmt.Errorf("count jobs: %v is no number", r.values["count"])
+			return fmt.Errorf("%v is no number", r.value("count"))
 		}
 		counts[status] += int(*n)
+		return nil
+	})
+	if err != nil {
+		return nil, s.failed(ctx, "count jobs", err)
 	}
 	return counts, nil
 }
@@ -134,43 +138,39 @@ func (s *Store) Counts(ctx context.Context) (map[string]int, error) {
 func (s *Store) jobs(ctx context.Context, name string, values map[string]any) ([]watchdog.Job, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	rows, err := s.query(ctx, s.db, name, values)
+	var jobs []watchdog.Job
+	err := s.query(ctx, s.db, name, values, func(r *row) error {
+		jobs = append(jobs, r.job())
+		return nil
+	})
 	if err != nil {
 		return nil, s.failed(ctx, "read "+strings.ReplaceAll(name, "_", " "), err)
 	}
-	return jobsOf(rows), nil
+	return jobs, nil
 }
 
-func jobsOf(rows []row) []watchdog.Job {
-	jobs := make([]watchdog.Job, len(rows))
-	for i := range rows {
-		jobs[i] = rows[i].job()
-	}
-	return jobs
-}
-
-// query runs a statement that gives rows.
-func (s *Store) query(ctx context.Context, on sqlx.QueryerContext, name string, values map[string]any) ([]row, error) {
+// query runs a statement that gives rows, and hands on each.
+func (s *Store) query(ctx context.Context, on sqlx.QueryerContext, name string, values map[string]any, each func(*row) error) error {
 	st := s.statements[name]
 	found, err := on.QueryxContext(st.context(ctx), st.query, st.args(values)...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = found.Close() }()
-	var rows []row
-	for found.Next() {
-		r := row{values: map[string]any{}}
-		if err := found.MapScan(r.values); err != nil {
-			return nil, err
-		}
-		for _, column := range st.gives {
-			if _, ok := r.values[column]; !ok {
-				return nil, fmt.Errorf("statement %s (%s) gives no column %q", name, st.origin, column)
-			}
-		}
-		rows = append(rows, r)
+	read, err := st.reader(found)
+	if err != nil {
+		return err
 	}
-	return rows, found.Err()
+	for found.Next() {
+		r, err := read()
+		if err != nil {
+			return err
+		}
+		if err := each(r); err != nil {
+			return err
+		}
+	}
+	return found.Err()
 }
 
 // canName reports whether the text can be an id at all. The orchestrator's set has integers; what the statements of

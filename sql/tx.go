@@ -65,14 +65,20 @@ func (t *Tx) Lock(ctx context.Context, id watchdog.JobID) (watchdog.Job, error) 
 	}
 	ctx, cancel := t.store.bounded(ctx)
 	defer cancel()
-	rows, err := t.store.query(ctx, t.tx, "lock", map[string]any{"job": string(id)})
+	job, found := watchdog.Job{}, false
+	err := t.store.query(ctx, t.tx, "lock", map[string]any{"job": string(id)}, func(r *row) error {
+		if !found {
+			job, found = r.job(), true
+		}
+		return nil
+	})
 	if err != nil {
 		return watchdog.Job{}, t.store.failed(ctx, "lock job", err)
 	}
-	if len(rows) == 0 {
+	if !found {
 		return watchdog.Job{}, watchdog.ErrNoJob
 	}
-	return rows[0].job(), nil
+	return job, nil
 }
 
 // Requeue hands the job back to its queue if it still has the version that was judged. changed is false when it

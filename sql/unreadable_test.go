@@ -72,8 +72,12 @@ func TestStatusMustBeThere(t *testing.T) {
 
 // A statement of somebody's own may give PostgreSQL's own types in place of seconds and integers.
 func TestRowReadsWhatDriversGive(t *testing.T) {
-	r := row{values: map[string]any{"job": []byte("j\xff"), "status": "running", "version": "v", "attempt": []byte("2"),
-		"created_at": noon, "started_at": []byte("1773489600.5"), "finished_at": "1773489600", "pid": "17"}}
+	r := row{columns: map[string]int{}}
+	for column, value := range map[string]any{"job": []byte("j\xff"), "status": "running", "version": "v", "attempt": []byte("2"),
+		"created_at": noon, "started_at": []byte("1773489600.5"), "finished_at": "1773489600", "pid": "17"} {
+		r.columns[column] = len(r.values)
+		r.values = append(r.values, value)
+	}
 	j := r.job()
 	require.Equal(t, watchdog.JobID("j\uFFFD"), j.ID)
 	require.Equal(t, int64(2), j.Attempt)

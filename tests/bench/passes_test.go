@@ -87,6 +87,7 @@ func pass(t *testing.T, s scale, d *program.Database, due int) (ours, theirs []f
 	awaitPass(t, w) // the one before may have begun when less was due
 	for range s.passes {
 		ours = append(ours, awaitPass(t, w))
+		<-time.After(s.interval / 2) // psql, too, comes after a pause
 		theirs = append(theirs, peer.run(t, "due_jobs", duePage, afters...).Seconds())
 	}
 	require.Zero(t, w.Metric(t, "reaper_pass_failures_total"))
