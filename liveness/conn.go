@@ -53,17 +53,24 @@ func (c *conn) read() bool {
 	more := c.lines()
 	c.out.Flush()
 	c.courtesy(c.at, n, full)
-	switch {
-	case full && cap(c.buf) < readMost:
-		c.resize(2 * cap(c.buf))
-	case cap(c.buf) > readLeast && len(c.buf)+n <= readLeast/2:
-		c.resize(readLeast)
+	if size := readSize(cap(c.buf), n, len(c.buf)); size != cap(c.buf) {
+		c.resize(size)
 	}
 	return more && err == nil
 }
 
-// resize makes room for as much to be read at once: one who pipelines costs fewer calls of the kernel, one who does not
-// little memory.
+// readSize is how large the buffer is to be, of which n bytes were read and so many are of a line that is not whole: one
+// who pipelines costs fewer calls of the kernel, one who does not little memory.
+func readSize(size, n, left int) int {
+	switch {
+	case n+left >= size:
+		return max(size, min(2*size, readMost))
+	case n+left <= readLeast/2:
+		return readLeast
+	}
+	return size
+}
+
 func (c *conn) resize(size int) { c.buf = append(make([]byte, 0, size), c.buf...) }
 
 // lines answers the whole lines that were read and is false when the connection has to end.

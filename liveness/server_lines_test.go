@@ -103,6 +103,19 @@ func TestPipelining(t *testing.T) {
 	assert.True(t, k.silent(), "one reply each")
 }
 
+// TestReadSize grows with who pipelines, and shrinks when they do so no more.
+func TestReadSize(t *testing.T) {
+	size := readLeast
+	for range 10 {
+		size = readSize(size, size, 0)
+	}
+	assert.Equal(t, readMost, size)
+	assert.Equal(t, readMost, readSize(size, readMost-1, 0), "a batch a little smaller")
+	assert.Equal(t, 2*readMost, readSize(2*readMost, 1, 2*readMost-1), "a long line is not lost")
+	assert.Equal(t, readLeast, readSize(size, len(beat), 0))
+	assert.Equal(t, readLeast, readSize(readLeast, len(beat), 0))
+}
+
 // TestWhatWasSentBeforeTheHangUpIsApplied is about a peer that does not stay for its replies.
 func TestWhatWasSentBeforeTheHangUpIsApplied(t *testing.T) {
 	t.Parallel()
