@@ -18,43 +18,43 @@ const scrapeEvery = 15 * time.Second
 // guest is what a program costs those who let it in.
 type guest struct {
 	cpu              time.Duration
-	resident         float64 // MiB
-	binary, image    int64
+	resident, own    float64 // MiB, and without what the kernel can read again from the program's file
+	binary, image    float64 // MiB
 	start, firstPass time.Duration
 }
 
-// bill takes what the program costs as it is released and with its default settings, beside an exporter that many
-// run in the same place.
+// bill takes what the program costs as it is released and with its default settings, beside exporters that many run in
+// the same place.
 func bill(t *testing.T, s scale, server *pg.Server) section {
 	result := section{
 		title: "6. The guest's bill",
-		method: fmt.Sprintf("As released, with the default settings and nothing to do, over %v, scraped every %v. Beside it Debian's prometheus-postgres-exporter, "+
-			"with the same server and scraped as often, at the same time. The image is the program and the certificate authorities, compressed as it is pulled. "+
-			"Starts are medians of %d.", s.idle, scrapeEvery, s.starts),
-		beside: "postgres_exporter",
+		method: fmt.Sprintf("As released, with the default settings and nothing to do, over %v, scraped every %v. Beside it Debian's exporters for PostgreSQL "+
+			"(with the same server) and for nodes, scraped as often, at the same time. Of the resident memory the kernel can take back what is the program's "+
+			"file; the rest is told too. The image is the program and the certificate authorities, compressed as it is pulled. Starts are medians of %d.",
+			s.idle, scrapeEvery, s.starts),
+		beside: "exporter",
 	}
 	d := database(t, server)
-	released := program.Binary(t)
+	path := program.Binary(t)
 	if s.peers {
-		released = release(t)
+		path = release(t)
 	}
-	ours := lodger{path: released, args: []string{"serve"}, env: func(address string) []string {
+	lodgers := []lodger{{path: path, args: func(string) []string { return []string{"serve"} }, env: func(address string) []string {
 		return []string{"WATCHDOG_DATABASE_URL=" + d.URL, "WATCHDOG_LISTEN=" + address, "WATCHDOG_SOCKET=" + filepath.Join(program.Folder(t), "s")}
-	}, up: "watchdog_build_info{", pass: "reaper_passes_total 1"}
-	lodgers := []lodger{ours}
+	}, up: "watchdog_build_info{", pass: "reaper_passes_total 1"}}
 	if s.peers {
-		path, err := exporter(t)
+		exporters, err := exporters(t, d.URL)
 		if err != nil {
-			result.notes = append(result.notes, fmt.Sprintf("prometheus-postgres-exporter is not to be had here: %v", err))
+			result.notes = append(result.notes, fmt.Sprintf("The exporters are not to be had here: %v", err))
 			t.Log(result.notes[0])
-		} else {
-			lodgers = append(lodgers, lodger{path: path, env: func(address string) []string {
-				return []string{"DATA_SOURCE_NAME=" + d.URL, "PG_EXPORTER_WEB_LISTEN_ADDRESS=" + address}
-			}, up: "pg_up 1"})
 		}
+		lodgers = append(lodgers, exporters...)
 	}
 	guests := stay(t, s, lodgers)
-	result.lines = compare(guests)
+	result.lines = guests[0].alone()
+	for i, peer := range guests[1:] {
+		result.lines = append(result.lines, guests[0].beside(peer, lodgers[i+1].name)...)
+	}
 	return result
 }
 
@@ -69,23 +69,22 @@ func release(t *testing.T) (path string) {
 	return path
 }
 
-// compare puts the first guest beside the second, where there is one.
-func compare(guests []guest) []line {
-	mine, its := guests[0], guests[len(guests)-1]
-	mib := func(bytes float64) string { return fmt.Sprintf("%.1f MiB", bytes/(1<<20)) }
-	seconds := func(v float64) string { return span(seconds(v)) }
-	var lines []line
-	add := func(what string, ours, theirs float64, told func(float64) string) {
-		l := line{what: what, ours: told(ours)}
-		if len(guests) > 1 {
-			l.beside, l.ratio, l.limit = told(theirs), ours/theirs, limit{most: 1}
-		}
-		lines = append(lines, l)
+// alone tells what has no peer.
+func (g guest) alone() []line {
+	return []line{{what: "start to the end of the first pass", ours: span(g.firstPass)}}
+}
+
+// beside puts the guest beside another.
+func (g guest) beside(peer guest, name string) (lines []line) {
+	add := func(what string, told func(float64) string, ours, theirs float64) {
+		lines = append(lines, line{what: what, ours: told(ours), beside: name + ": " + told(theirs), ratio: ours / theirs, limit: limit{most: 1}})
 	}
-	add("CPU time", mine.cpu.Seconds(), its.cpu.Seconds(), seconds)
-	add("resident", mine.resident*(1<<20), its.resident*(1<<20), mib)
-	add("program", float64(mine.binary), float64(its.binary), mib)
-	add("image", float64(mine.image), float64(its.image), mib)
-	add("start to the first answered scrape", mine.start.Seconds(), its.start.Seconds(), seconds)
-	return append(lines, line{what: "start to the end of the first pass", ours: span(mine.firstPass)})
+	mib := func(v float64) string { return fmt.Sprintf("%.1f MiB", v) }
+	add("CPU time", func(v float64) string { return span(seconds(v)) }, g.cpu.Seconds(), peer.cpu.Seconds())
+	add("resident", mib, g.resident, peer.resident)
+	add("resident, without its file", mib, g.own, peer.own)
+	add("program", mib, g.binary, peer.binary)
+	add("image", mib, g.image, peer.image)
+	add("start to the first answered scrape", func(v float64) string { return span(seconds(v)) }, g.start.Seconds(), peer.start.Seconds())
+	return lines
 }

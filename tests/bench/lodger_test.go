@@ -20,8 +20,9 @@ import (
 
 // lodger is a program that serves /metrics on the address that its environment is made with.
 type lodger struct {
+	name string
 	path string
-	args []string
+	args func(address string) []string
 	env  func(address string) []string
 	up   string // what its metrics say once it is of use
 	pass string // and once it has done its first work; may be empty
@@ -55,7 +56,7 @@ func stay(t *testing.T, s scale, lodgers []lodger) []guest {
 		}
 	}
 	for i, p := range processes {
-		guests[i].cpu, guests[i].resident = cpu(t, p.PID)-before[i], p.Resident(t)
+		guests[i].cpu, guests[i].resident, guests[i].own = cpu(t, p.PID)-before[i], memory(t, p.PID, "VmRSS"), memory(t, p.PID, "RssAnon")
 		finish(t, p)
 	}
 	return guests
@@ -68,7 +69,7 @@ func (l lodger) start(t *testing.T) (p *program.Process, url string, up, pass ti
 	require.NoError(t, err)
 	address := free.Addr().String()
 	require.NoError(t, free.Close())
-	cmd := exec.Command(l.path, l.args...)
+	cmd := exec.Command(l.path, l.args(address)...)
 	cmd.Env = l.env(address)
 	url = "http://" + address + "/metrics"
 	began := time.Now()
@@ -103,7 +104,7 @@ func scrape(url string) string {
 }
 
 // size is that of the program, and of an image of it and the certificate authorities, compressed.
-func (l lodger) size(t *testing.T) (binary, image int64) {
+func (l lodger) size(t *testing.T) (binary, image float64) {
 	t.Helper()
 	squeezed := new(counter)
 	w := gzip.NewWriter(squeezed)
@@ -114,11 +115,11 @@ func (l lodger) size(t *testing.T) (binary, image int64) {
 		require.NoError(t, err)
 		require.NoError(t, file.Close())
 		if path == l.path {
-			binary = n
+			binary = float64(n) / (1 << 20)
 		}
 	}
 	require.NoError(t, w.Close())
-	return binary, int64(*squeezed)
+	return binary, float64(*squeezed) / (1 << 20)
 }
 
 type counter int64
@@ -128,17 +129,36 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// exporter is the path of prometheus-postgres-exporter, which is unpacked from Debian's package where it is not
-// installed: an installation would start a service.
-func exporter(t *testing.T) (string, error) {
+// exporters are Debian's for PostgreSQL and for nodes.
+func exporters(t *testing.T, databaseURL string) ([]lodger, error) {
+	postgres, err := debian(t, "prometheus-postgres-exporter")
+	if err != nil {
+		return nil, err
+	}
+	node, err := debian(t, "prometheus-node-exporter")
+	if err != nil {
+		return nil, err
+	}
+	return []lodger{
+		{name: "postgres_exporter", path: postgres, up: "pg_up 1",
+			args: func(address string) []string { return []string{"--web.listen-address=" + address} },
+			env:  func(string) []string { return []string{"DATA_SOURCE_NAME=" + databaseURL} }},
+		{name: "node_exporter", path: node, up: "node_exporter_build_info{",
+			args: func(address string) []string { return []string{"--web.listen-address=" + address} },
+			env:  func(string) []string { return nil }},
+	}, nil
+}
+
+// debian is the path of a program that has its package's name. It is unpacked from there where it is not installed: an
+// installation would start a service.
+func debian(t *testing.T, name string) (string, error) {
 	t.Helper()
-	const name = "prometheus-postgres-exporter"
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
 	}
 	folder := t.TempDir()
 	t.Logf("%s is not here; it is unpacked from Debian's package", name)
-	fetch := exec.Command("sh", "-ec", "apt-get update -qq; apt-get download -q "+name+"; dpkg -x "+name+"_*.deb .")
+	fetch := exec.Command("sh", "-ec", "apt-get download -q $0 || { apt-get update -qq; apt-get download -q $0; }; dpkg -x $0_*.deb .", name)
 	fetch.Dir = folder
 	if output, err := fetch.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("download it: %w: %s", err, output)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -79,7 +78,7 @@ func queuePage(t *testing.T, s scale, server *pg.Server) (lines []line) {
 			a, b := fetch(t, url, jobs)
 			first, whole = append(first, a), append(whole, b)
 		}
-		peak := most(t, w.PID)
+		peak := memory(t, w.PID, "VmHWM")
 		finish(t, w.Process)
 		if firstPeak == 0 {
 			firstPeak = peak
@@ -110,16 +109,4 @@ func fetch(t *testing.T, url string, jobs int) (first, whole time.Duration) {
 	require.NoError(t, err)
 	require.Equal(t, jobs, strings.Count(string(body), `"verdict":`))
 	return first, time.Since(began)
-}
-
-// most is the most memory that a process has had, in MiB.
-func most(t *testing.T, pid int) float64 {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	require.NoError(t, err)
-	_, rest, _ := strings.Cut(string(text), "VmHWM:")
-	var kib float64
-	_, err = fmt.Sscan(rest, &kib)
-	require.NoError(t, err)
-	return kib / 1024
 }

@@ -69,3 +69,15 @@ func transferred(t *testing.T, pid int) (n int64) {
 func share(used, span time.Duration) string {
 	return fmt.Sprintf("%.3g %%", 100*used.Seconds()/span.Seconds())
 }
+
+// memory is what the kernel tells of a process's memory, in MiB: VmRSS, the most of it VmHWM, what is in no file RssAnon.
+func memory(t *testing.T, pid int, what string) float64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(string(text), what+":")
+	var kib float64
+	_, err = fmt.Sscan(rest, &kib)
+	require.NoError(t, err)
+	return kib / 1024
+}
