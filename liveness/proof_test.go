@@ -213,6 +213,17 @@ func TestAProcessThatHangsUpIsNotDead(t *testing.T) {
 	s.eventually(func() bool { return s.standing() == 0 }, "its exit would prove nothing more")
 }
 
+// TestLeasesLapseByThemselves is about a server of which nobody asks anything any more.
+func TestLeasesLapseByThemselves(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	k := s.dial()
+	require.Equal(t, 1.0, k.ask(`{"op":"hello","v":1,"lease_s":1}`).LeaseS)
+	k.mark("1914")
+	require.NoError(t, k.conn.Close())
+	s.eventually(func() bool { return s.seen.of("lost") == 1 }, "after a second")
+}
+
 func TestAnExitAfterTheHangUpIsProof(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

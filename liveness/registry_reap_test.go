@@ -45,6 +45,17 @@ func TestAJobWithoutAnOwnerIsRevokedToo(t *testing.T) {
 	assert.Empty(t, w.jobs)
 }
 
+// TestEachRevocationIsToldByItself is about an owner of a run that the database does not hold, when the job is reaped.
+func TestEachRevocationIsToldByItself(t *testing.T) {
+	w := newWorld(t)
+	a := w.connect(1000)
+	a.mark("1914", "made up", "")
+	require.Empty(t, w.Revoke(w.at, []watchdog.Judged{w.judged("1914", "2207")}))
+	ended, unseen := w.Endings()
+	assert.Equal(t, []Ending{{Job: "1914", Run: "made up", Name: "peer-1000", PID: 17, Reason: "backstop"}}, ended)
+	assert.Zero(t, unseen.Count)
+}
+
 func TestWhatComesAfterTheJudgementWins(t *testing.T) {
 	for name, c := range map[string]struct {
 		before func(w *world, a *peer) // up to the judgement

@@ -209,6 +209,7 @@ func TestClear(t *testing.T) {
 	assert.Equal(t, "not-owner ", code(b.clear("1914", token)))
 	assert.Equal(t, "ok", code(a.clear("1914", token)))
 	assert.Equal(t, "ok", code(a.clear("1914", token)), "cleared before is cleared")
+	assert.Equal(t, "not-owner ", code(a.clear("1914", token+1)), "what was never given is not")
 	claim := w.look("1914", "2207")
 	assert.Nil(t, claim.Owner)
 	assert.Equal(t, w.at, claim.ClearedAt)
@@ -257,6 +258,29 @@ func TestNoTokenBeyondWhatIsReserved(t *testing.T) {
 	assert.Equal(t, protocol.Unavailable, a.mark("2", "1", "").Err.Code)
 	w.Extend(20)
 	assert.Equal(t, uint64(12), a.mark("2", "1", "").Token)
+}
+
+// TestADeadOwnersTokenIsNotHandedOn is about a finalization that is done over, under its key, by another process: what the
+// dead one still does it does under a token that is revoked.
+func TestADeadOwnersTokenIsNotHandedOn(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.connect(1000), w.connect(1000)
+	token := a.mark("1914", "2207", "t-7").Token
+	w.Died(a.Session, w.at)
+	assert.Greater(t, b.mark("1914", "2207", "t-7").Token, token)
+	assert.Equal(t, "revoked superseded", code(b.check("1914", token)))
+}
+
+// TestOwnSilenceBeforeARevocation is about a watchdog that is stopped between the verdict and the reap.
+func TestOwnSilenceBeforeARevocation(t *testing.T) {
+	w := newWorld(t)
+	a, other := w.connect(1000), w.connect(1000)
+	a.mark("1914", "2207", "")
+	w.pass(lease, other)
+	judged := w.judged("1914", "2207")
+	require.Equal(t, watchdog.Stalled, judged.Claim.Owner.State)
+	w.at += lease
+	assert.Equal(t, []watchdog.JobID{"1914"}, w.Revoke(w.at, []watchdog.Judged{judged}), "it may have been heard of since")
 }
 
 func TestOwnSilenceIsNotTheirs(t *testing.T) {

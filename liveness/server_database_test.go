@@ -110,6 +110,20 @@ func TestAClearEndsTheHoldInTheFile(t *testing.T) {
 	assert.Empty(t, written())
 }
 
+// TestNotEachCheckIsWrittenDown is about a finalizer that checks before each of many small steps.
+func TestNotEachCheckIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	k := s.dial()
+	token := k.mark("1914")
+	for range 100 {
+		require.True(t, k.ask(checking("1914", token)).OK)
+	}
+	s.State.mu.Lock()
+	defer s.State.mu.Unlock()
+	assert.LessOrEqual(t, s.State.lines, 3, "one in a hold's time")
+}
+
 // TestTheStateFile is about promises that cannot be written down.
 func TestTheStateFile(t *testing.T) {
 	t.Parallel()

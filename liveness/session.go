@@ -75,7 +75,6 @@ func (r *Registry) Touch(s *Session, at time.Duration) {
 func (r *Registry) Hangup(s *Session, at time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.wake(at)
 	s.beatAt = max(s.beatAt, at)
 	s.connected = false
 	if len(s.owned) == 0 {
