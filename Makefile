@@ -6,13 +6,15 @@
 # image   the container image, by docker or another BUILDER (podman, buildah)
 # soak    FAULTS faults to real processes and databases, 10 000 unless told otherwise: hours
 # demo    the incident, happening and not happening
-# figures  docs/performance.md, measured on this machine: half an hour, in which it should do nothing else
+# figures  docs/performance.md, measured on this machine, in half an hour in which it should do nothing else; a pass
+#          goes over JOBS jobs, a million unless told otherwise
 # lint, deps, bench, fuzz, clean
 
 GO ?= go
 GOTESTFLAGS ?=
 FUZZTIME ?= 30s
 FAULTS ?= 10000
+JOBS ?= 1000000
 BUILDER ?= docker
 IMAGE ?= ghcr.io/finalizer-watchdog/watchdog
 VERSION ?= $(shell git describe --tags --always --dirty)
@@ -64,7 +66,7 @@ bench:
 
 figures:
 	./scripts/install-test-deps.sh
-	FIGURES=$(CURDIR)/docs/performance.md $(GO) test -count=1 -run '^TestFigures$$' -timeout 2h -v ./tests/bench
+	FIGURES=$(CURDIR)/docs/performance.md FIGURES_JOBS=$(JOBS) $(GO) test -count=1 -run '^TestFigures$$' -timeout 2h -v ./tests/bench
 
 fuzz:
 	./scripts/fuzz.sh $(FUZZTIME)

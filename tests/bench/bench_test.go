@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -103,6 +104,11 @@ func TestFigures(t *testing.T) {
 	s := tiny()
 	if path != "" {
 		s = whole()
+		if jobs := os.Getenv("FIGURES_JOBS"); jobs != "" {
+			n, err := strconv.Atoi(jobs)
+			require.NoError(t, err, "FIGURES_JOBS is how many jobs a pass goes over")
+			s.history = n
+		}
 	} else if os.Getenv("WATCHDOG_TEST_ALL") != "" {
 		s.riverJob, s.riverKills = time.Second, 1
 	}
