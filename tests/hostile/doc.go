@@ -7,5 +7,8 @@
 //
 //	WATCHDOG_TEST_ALL=1 go test -run TestHostilePeers -v ./tests/hostile
 //
+// One peer never connects and only computes: it takes a core of the machine, and tells how much of a ratio is the
+// machine's. Where there are two cores that is most of it.
+//
 // Without the variable each peer is at it for a moment only.
 package hostile

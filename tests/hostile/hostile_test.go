@@ -59,7 +59,7 @@ func TestHostilePeers(t *testing.T) {
 	fmt.Fprintln(table, "a peer that\tcheck p50\tp99\tratio\ta pass\tratio\tresident\t")
 	before := watch(t, w, all)
 	before.tell(table, "(none)", before)
-	for _, kind := range []string{floodsMarks, marksClears, marksAll, asksDeaf, connectsIdle, drips, eventsDeaf} {
+	for _, kind := range []string{computes, floodsMarks, marksClears, marksAll, asksDeaf, connectsIdle, drips, eventsDeaf} {
 		p := loose(t, kind, w.Socket)
 		if kind == eventsDeaf {
 			program.Eventually(t, "it owns", func() bool { return strings.Contains(p.Output(), "owned") })

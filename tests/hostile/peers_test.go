@@ -19,6 +19,7 @@ import (
 
 // The kinds of hostile peers.
 const (
+	computes     = "only computes, and never connects"
 	floodsMarks  = "floods with marks of jobs that it makes up"
 	marksClears  = "marks and clears jobs that it makes up"
 	marksAll     = "marks every job there is"
@@ -42,6 +43,10 @@ func loose(t *testing.T, kind, socket string) *program.Process {
 func misbehave(kind, socket string) int {
 	for {
 		switch kind {
+		case computes:
+			for end := time.Now().Add(time.Millisecond); time.Now().Before(end); {
+			}
+			continue
 		case floodsMarks:
 			shout(socket, true, func(i int) string { return mark(fmt.Sprint("made up ", i), 1) })
 		case marksClears:
