@@ -49,6 +49,10 @@ type source struct {
 var errURL = errors.New("must be postgres://USER:PASSWORD@HOST:PORT/NAME, with special characters percent-encoded " +
 	"(%40 for @), or sqlite:PATH")
 
+// errUser is about an URL, read where the system does not know who the watchdog's own user is.
+var errUser = errors.New("must name the user, as in postgres://USER:PASSWORD@HOST:PORT/NAME: the system knows no name " +
+	"for the user id that this runs under")
+
 // CheckURL says, as a rule that it breaks, what is wrong with a database's URL. It connects to nothing.
 func CheckURL(text string) error {
 	_, err := understand(Config{URL: text})
@@ -88,6 +92,15 @@ func sqlitePath(rest string) string {
 	return rest
 }
 
+// unusable tells what lib/pq holds against an URL's parameters.
+func (s *source) unusable(err error) error {
+	text := strings.TrimPrefix(err.Error(), "pq: ")
+	if strings.HasPrefix(text, "user: ") { // package os/user's: an image has no list of users
+		return errUser
+	}
+	return fmt.Errorf("must have parameters that can be used: %s", s.masked(text))
+}
+
 func (s *source) parsePostgres(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || !plainURL(u) {
@@ -99,7 +112,7 @@ func (s *source) parsePostgres(raw string) error {
 	case err != nil && u.User == nil && strings.Contains(raw, "@"): // it may quote what is meant as a password
 		return errURL
 	case err != nil:
-		return fmt.Errorf("must have parameters that can be used: %s", s.masked(strings.TrimPrefix(err.Error(), "pq: ")))
+		return s.unusable(err)
 	}
 	// lib/pq's default is about to change. This is libpq's: the URL means here what it means to the orchestrator.
 	s.server.SSLMode = cmp.Or(s.server.SSLMode, pq.SSLModePrefer)

@@ -2,11 +2,14 @@ package sql
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
+	"os/user"
 	"testing"
 	"time"
 
 	"github.com/lib/pq"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -106,4 +109,14 @@ func TestAPasswordThatTheServerRefusesIsNotTold(t *testing.T) {
 	_, err := store.Now(t.Context())
 	require.ErrorContains(t, err, "password authentication failed")
 	require.NotContains(t, err.Error(), password)
+}
+
+func TestAURLWithoutAUserWhereTheSystemKnowsNone(t *testing.T) {
+	for _, err := range []error{
+		errors.New("user: Current requires cgo or $USER set in environment"),
+		fmt.Errorf("pq: %w", user.UnknownUserIdError(65532)),
+	} {
+		assert.ErrorIs(t, new(source).unusable(err), errUser, err)
+	}
+	assert.ErrorContains(t, new(source).unusable(errors.New(`pq: wrong value for "port"`)), `wrong value for "port"`)
 }
