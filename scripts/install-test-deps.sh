@@ -12,7 +12,7 @@ has_postgresql() {
 
 # missing prints the packages whose programs are not here.
 missing() {
-    command -v "${CC:-gcc}" >/dev/null || echo gcc # for the race detector
+    command -v "${CC:-gcc}" >/dev/null || echo gcc # for the race detector, and the model's checker
     [ -e /usr/include/stdlib.h ] || echo libc6-dev
     has_postgresql || echo postgresql
     command -v pgbouncer >/dev/null || echo pgbouncer
@@ -25,6 +25,7 @@ missing() {
     command -v npm >/dev/null || echo npm # for the types of Grafana and of the Node client, in make test-all
     command -v node >/dev/null || echo nodejs
     command -v socat >/dev/null || echo socat # for the protocol by hand
+    command -v spin >/dev/null || echo spin # checks the model of ownership
     [ -z "${WATCHDOG_TEST_ALL:-}" ] || missing_for_all
 }
 
@@ -65,7 +66,7 @@ tidy() {
 
 packages=$(missing | xargs)
 if [ -z "$packages" ]; then
-    echo "install-test-deps: gcc, PostgreSQL, PgBouncer, Python, promtool, curl, jq, Node, npm and socat are here"
+    echo "install-test-deps: gcc, PostgreSQL, PgBouncer, Python, promtool, curl, jq, Node, npm, socat and spin are here"
     exit 0
 fi
 
