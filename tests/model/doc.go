@@ -1,5 +1,6 @@
-// Package model checks ownership.pml, a model in Promela of who owns a job and who may act for it: two finalizers, a
-// database, and a watchdog that may die between any two of its steps. Spin looks at every state that it can come to.
+// Package model checks a model in Promela, ownership.pml and what it includes, of who owns a job and who may act for it:
+// two finalizers, a database, and a watchdog that may die between any two of its steps. Spin looks at every state that
+// it can come to.
 //
 //	go test ./tests/model                                    a small world, in seconds
 //	WATCHDOG_TEST_ALL=1 go test -v ./tests/model             all of them, and each safeguard taken away: ten minutes

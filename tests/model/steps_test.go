@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,12 +19,16 @@ var printed = regexp.MustCompile(`printf\("(.*?)\\n"`)
 // steps are what the model says of its steps, as patterns.
 func steps(t *testing.T) map[string]*regexp.Regexp {
 	t.Helper()
-	text, err := os.ReadFile("ownership.pml")
+	files, err := filepath.Glob("*.pml")
 	require.NoError(t, err)
 	patterns := make(map[string]*regexp.Regexp)
-	for _, match := range printed.FindAllStringSubmatch(string(text), -1) {
-		said := strings.ReplaceAll(regexp.QuoteMeta(match[1]), "%d", `\d+`)
-		patterns[match[1]] = regexp.MustCompile(said + `$`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, match := range printed.FindAllStringSubmatch(string(text), -1) {
+			said := strings.ReplaceAll(regexp.QuoteMeta(match[1]), "%d", `\d+`)
+			patterns[match[1]] = regexp.MustCompile(said + `$`)
+		}
 	}
 	return patterns
 }
