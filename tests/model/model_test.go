@@ -11,18 +11,23 @@ import (
 // all reports whether what takes long is to be tested too.
 func all() bool { return os.Getenv("WATCHDOG_TEST_ALL") != "" }
 
-// world is a configuration of the model that has to hold, and what it is for.
+// world is a configuration of the model that has to hold.
 type world struct {
 	defines string
 	small   bool // it takes a second or two
 }
 
+// worlds are as large as a search of a minute or two allows: rivals, lost connections and further claims multiply each
+// other, so no world has all of them.
 func worlds() []world {
 	return []world{
 		{defines: "FENCE RIVALS RUNS=1 NO_LOSSES", small: true},
 		{defines: "FENCE"},
 		{defines: "FENCE RIVALS RUNS=1"},
+		{defines: "FENCE RIVALS NO_LOSSES"},
+		{defines: "FENCE RUNS=3 NO_LOSSES"},
 		{defines: "SPARE"},
+		{defines: "SPARE RUNS=3 NO_LOSSES"},
 		{defines: "SPARE RIVALS NO_CRASHES"},
 		{defines: "LIVE"},
 		{defines: "LIVE RIVALS"},
