@@ -3,7 +3,7 @@
 // it can come to.
 //
 //	go test ./tests/model                                    a small world, in seconds
-//	WATCHDOG_TEST_ALL=1 go test -v ./tests/model             all of them, and each safeguard taken away: ten minutes
+//	WATCHDOG_TEST_ALL=1 go test -v ./tests/model             all of them, and each safeguard taken away: four minutes
 //	WATCHDOG_TEST_ALL=1 go test -v -run TestSafeguards/WARMUP ./tests/model
 //
 // The last prints a run in which the world without that safeguard goes wrong; docs/guarantees.md tells them all in words.
