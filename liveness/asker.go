@@ -107,7 +107,7 @@ func (a *asker) run(ctx context.Context) {
 	defer scan.Stop()
 	again := time.NewTimer(0)
 	defer again.Stop()
-	wake, noted := a.wake, a.noted
+	noted := a.noted
 	for {
 		select {
 		case <-ctx.Done():
@@ -118,15 +118,15 @@ func (a *asker) run(ctx context.Context) {
 			}
 			a.registry.Recall()
 			continue
-		case <-wake:
+		case <-a.wake: // also while the database is away: of those who wait only who began before that was known is left
 		case <-noted:
 		case <-again.C:
-			wake, noted = a.wake, a.noted
+			noted = a.noted
 		}
 		more, err := a.round(ctx)
 		switch {
 		case err != nil:
-			wake, noted = nil, nil // a database that is away is not asked for each mark
+			noted = nil // a database that is away is not asked for each mark
 			again.Reset(askRetry)
 		case more:
 			noted = nil

@@ -76,3 +76,17 @@ func TestWhatWasAskedInVainIsAskedAgain(t *testing.T) {
 		assert.NoError(t, answer.err, "and it counts as being back")
 	})
 }
+
+// TestWhoBeganToWaitBeforeItFailedIsAnswered is about a question that comes while the one before it is failing.
+func TestWhoBeganToWaitBeforeItFailedIsAnswered(t *testing.T) {
+	asking(t, func(_ *world, db *database, a *asker, _ *peer) {
+		db.fail(errors.New("connection refused"))
+		db.hangs = make(chan struct{})
+		a.want("1914")
+		synctest.Wait()
+		waits, began := a.ask("2020"), time.Now()
+		close(db.hangs)
+		assert.ErrorContains(t, (<-waits).err, "connection refused")
+		assert.Zero(t, time.Since(began))
+	})
+}

@@ -202,6 +202,7 @@ func TestNoHoldIsPromisedIntoAReapThatIsUnderWay(t *testing.T) {
 
 	w.Registry = w.registry(100, 200)
 	a, b := w.connect(1000), w.connect(1000)
+	w.at += commitsArriveIn - 1
 	require.Nil(t, a.resume("1914", "2207", 42).Err)
 	token = b.mark("1915", "2208", "").Token
 	asked := []watchdog.JobID{"1913", "1914", "1915"}

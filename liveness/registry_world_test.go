@@ -52,7 +52,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, at: time.Hour, enabled: true,
 		seen: &counter{marks: map[string]int{}, checks: map[string]int{}, releases: map[string]int{}}}
 	w.Registry = w.registry(0, 1<<20)
-	w.Hangup(w.Connect(w.at-lease, Peer{}), w.at-lease) // it was not started just now
+	w.Hangup(w.Connect(w.at-commitsArriveIn, Peer{}), w.at-commitsArriveIn) // it was not started just now
 	return w
 }
 

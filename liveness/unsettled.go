@@ -8,11 +8,15 @@ import (
 
 // A watchdog may die while its commit is on the way to the database. Until that has taken place a read still finds the
 // job open under its run, and a hold that rests on the read would be promised into a reap. So the first check under a
-// token that was resumed, or given just after the start, also needs to have found the job's row unlocked; whoever has
+// token that was resumed, or given soon after the start, also needs to have found the job's row unlocked; whoever has
 // it locked, or cannot be asked, makes the check unavailable.
 
-// young reports whether the watchdog was just started.
-func (r *Registry) young(at time.Duration) bool { return at < r.firstAt+r.cfg.Lease }
+// commitsArriveIn is more than the network keeps trying to deliver what a dead watchdog has sent: see
+// boundUnacknowledged in package sql.
+const commitsArriveIn = time.Minute
+
+// young reports whether a commit of the watchdog before may still be on its way.
+func (r *Registry) young(at time.Duration) bool { return at < r.firstAt+commitsArriveIn }
 
 // Unsettled returns those of the jobs whose owner waits for its first check and has not been settled.
 func (r *Registry) Unsettled(jobs []watchdog.JobID) []watchdog.JobID {

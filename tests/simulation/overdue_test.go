@@ -103,7 +103,7 @@ func (t *witness) unavenged(i *incarnation, r *row, calm time.Duration) {
 	if g == nil || g.clearing != 0 || g.lost || !t.alone(g) || g.role == watchdog.Worker && t.protected(r) {
 		return
 	}
-	if ended := g.wire.ended; ended != 0 && g.wire.life.noticed >= ended+w.settings.lease {
+	if ended := g.wire.ended; ended != 0 && g.wire.life.noticed >= ended+g.wire.lease {
 		return // it was taken for lost before the kernel told
 	}
 	due := max(calm, g.wire.life.noticed)

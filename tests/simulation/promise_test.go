@@ -20,7 +20,7 @@ func (t *witness) promised(c *wire, q question, m protocol.Message) {
 		t.w.blame("only an owner passes a check", "%s passes one under %v, another user's", c.life.name, g)
 	case g.wire != c && g.at < q.at:
 		t.w.blame("a token is good in one session", "%s passes a check under %v, which is good elsewhere", c.life.name, g)
-	case g.clearing != 0 && g.wire == c && g.clearing < q.at:
+	case g.spoken && g.wire == c && g.clearing < q.at:
 		t.w.blame("cleared is ended", "%v passes a check after its clear", g)
 	case g.told && g.wire == c && g.at < q.at:
 		t.w.blame("revoked is for good", "%v passes a check after it was told", g)

@@ -16,6 +16,7 @@ type wire struct {
 	asked []question    // not answered yet
 	heard time.Duration // when the client last asked anything
 	ended time.Duration // when either end was closed; 0: it stands
+	lease time.Duration // the shortest that the client has asked for
 
 	asking, telling []byte // lines that are not whole yet
 	fatal           bool   // what the client said is no protocol: nothing more is followed
@@ -44,6 +45,9 @@ func (c *wire) asks(p []byte) {
 			q.Op = "" // whatever it is, it is refused
 		} else {
 			c.heard = q.at
+		}
+		if q.Op == protocol.OpHello && r.Lease != 0 {
+			c.lease = min(c.lease, max(r.Lease, time.Second))
 		}
 		c.asked = append(c.asked, q)
 		w.witness.asks(c, q)

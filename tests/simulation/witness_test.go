@@ -122,7 +122,7 @@ func newWitness(w *world) *witness {
 
 func (t *witness) connects(l *life, i *incarnation) *wire {
 	t.wires++
-	return &wire{n: t.wires, life: l, of: i, heard: t.w.now()}
+	return &wire{n: t.wires, life: l, of: i, heard: t.w.now(), lease: t.w.settings.lease}
 }
 
 // asks takes in a request when it is sent.
