@@ -59,8 +59,7 @@ func (c *Client) untoken(o *Ownership) {
 }
 
 // refuse takes in that a mark was refused for good, and reports whether the ownership does nothing from now on. A
-// watchdog that does not know a token has lost its memory:
-// the job is marked afresh, and it decides.
+// watchdog that does not know a token has lost its memory: the job is marked afresh, and it decides.
 func (c *Client) refuse(o *Ownership, m protocol.Message) (inert bool) {
 	if o.token != 0 && (m.Error == protocol.BadRequest || m.Error == protocol.NotOwner) {
 		c.untoken(o)

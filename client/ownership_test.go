@@ -157,6 +157,23 @@ func TestEventRevokesBetweenReplies(t *testing.T) {
 	})
 }
 
+func TestEventBeforeItsMarkIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := newWatchdog(t, client.Options{})
+		defer c.Close()
+		refused := later(func() error {
+			_, err := c.Mark(t.Context(), job)
+			return err
+		})
+		l := w.accept()
+		r := l.expect(protocol.OpMark)
+		l.write(`{"event":"revoked","job":"1914","token":42,"reason":"backstop"}`)
+		l.reply(r, `"ok":true,"token":42`)
+		assert.ErrorContains(t, <-refused, "job 1914 was revoked: backstop")
+		assert.False(t, l.mark(c, 43).Revoked(), "another token")
+	})
+}
+
 func TestUnknownEventsAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, c, l, o := owned(t)

@@ -30,9 +30,7 @@ func (c *Client) receive(s *session, m protocol.Message) error {
 	defer c.mu.Unlock()
 	s.doubtful = false
 	if m.Event != "" {
-		if all := c.tokens[m.Token]; m.Event == "revoked" && len(all) > 0 {
-			c.take(all[0], &RevokedError{Job: all[0].job.ID, Reason: m.Reason})
-		}
+		c.heard(s, m)
 		return nil
 	}
 	if len(s.asked) == 0 {
@@ -44,6 +42,7 @@ func (c *Client) receive(s *session, m protocol.Message) error {
 		return errUnasked
 	}
 	s.asked = s.asked[1:]
+	defer s.forgetEarly()
 	if m.OK {
 		s.leaseUntil = max(s.leaseUntil, r.sent+s.lease)
 	}
@@ -61,6 +60,23 @@ func (c *Client) receive(s *session, m protocol.Message) error {
 		shut(r.of.gone)
 	}
 	return nil
+}
+
+// heard takes in an event. It may come before the reply to the mark that it is about.
+func (c *Client) heard(s *session, m protocol.Message) {
+	if m.Event != "revoked" {
+		return
+	}
+	if all := c.tokens[m.Token]; len(all) > 0 {
+		c.take(all[0], &RevokedError{Job: all[0].job.ID, Reason: m.Reason})
+		return
+	}
+	if s.marking() {
+		if s.early == nil {
+			s.early = make(map[uint64]string)
+		}
+		s.early[m.Token] = m.Reason
+	}
 }
 
 // marked takes in the reply to a mark.
@@ -86,6 +102,10 @@ func (c *Client) marked(s *session, o *Ownership, m protocol.Message) error {
 			c.tokens[m.Token] = append(c.tokens[m.Token], o)
 		}
 		o.phase, o.token, o.granted = phaseHeld, m.Token, true
+		if reason, revoked := s.early[m.Token]; revoked {
+			c.take(o, &RevokedError{Job: o.job.ID, Reason: reason})
+			return nil
+		}
 		shut(o.settled)
 		c.send(o)
 	default: // unavailable, overloaded, or a word of a later watchdog

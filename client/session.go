@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/finalizer-watchdog/watchdog/protocol"
@@ -33,6 +34,7 @@ type session struct {
 	leaseUntil time.Duration // boot clock
 	doubtful   bool          // its lease lapsed, and nothing was read since
 	beatDue    bool
+	early      map[uint64]string // tokens that were revoked before the reply that gives them: why
 }
 
 // request is one that waits for its reply.
@@ -92,6 +94,18 @@ func (c *Client) hello(conn net.Conn) (*session, error) {
 	}
 	s.leaseUntil = sent + s.lease
 	return s, nil
+}
+
+// marking reports whether the reply to a mark is to come.
+func (s *session) marking() bool {
+	return slices.ContainsFunc(s.asked, func(r request) bool { return r.op == protocol.OpMark })
+}
+
+// forgetEarly forgets the events that came early once no reply can be late.
+func (s *session) forgetEarly() {
+	if s.early != nil && !s.marking() {
+		s.early = nil
+	}
 }
 
 // end is why there are no more lines.

@@ -756,10 +756,12 @@ class _Dialogue:
         self._pump(s)
 
     def _on_event(self, s: _Session, m: Dict[str, Any]) -> None:
+        if m["event"] != "revoked":
+            return  # a word of a later watchdog
         o = self.book.tokens.get(m["token"])
-        if m["event"] == "revoked" and o is not None:
+        if o is not None:
             self._take(o, _text(m.get("reason")))
-        elif m["event"] == "revoked" and s.marks:
+        elif s.marks:
             s.early[m["token"]] = _text(m.get("reason"))
 
     def _on_hello(self, s: _Session, r: _Request, m: Dict[str, Any]) -> None:
@@ -1544,8 +1546,8 @@ def _parse(line: bytes) -> Dict[str, Any]:
         raise _Nonsense("a line that is no JSON") from None
     if not isinstance(m, dict) or not ("event" in m or isinstance(m.get("ok"), bool)):
         raise _Nonsense("a line that is neither reply nor event")
-    if "event" in m and type(m.get("token")) is not int:
-        raise _Nonsense("an event without a token")
+    if m.get("event") == "revoked" and type(m.get("token")) is not int:
+        raise _Nonsense("a revocation without a token")
     return cast(Dict[str, Any], m)
 
 

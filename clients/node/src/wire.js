@@ -23,7 +23,7 @@ export function parse(line) {
   if (m === null || typeof m !== 'object' || !('event' in m || typeof m.ok === 'boolean')) {
     throw new Nonsense('a line that is neither reply nor event');
   }
-  if ('event' in m && !Number.isSafeInteger(m.token)) throw new Nonsense('an event without a token');
+  if (m.event === 'revoked' && !Number.isSafeInteger(m.token)) throw new Nonsense('a revocation without a token');
   return m;
 }
 
