@@ -74,7 +74,7 @@ func New(reg prometheus.Registerer, opts Options) *Metrics {
 		reaped: pairs(factory, "reaper_reaped_total",
 			"Jobs reaped: committed requeues and failures."),
 		wouldReap: pairs(factory, "reaper_would_reap_total",
-			"Jobs that a dry run would have reaped, one a job and pass."),
+			"Jobs that a dry run would have reaped, each version of a job once."),
 		lostRaces: counters(factory, "reaper_lost_races_total",
 			"Reaps given up because the job or its owner had moved on since the verdict.",
 			"tier", withOther(tiers())),

@@ -21,7 +21,7 @@ func (m *Metrics) Reaped(tier watchdog.Tier, reason watchdog.Reason, recovery ti
 	}
 }
 
-// WouldReap counts one job that a dry run's pass left alone. A pair of tier and reason that no reap can
+// WouldReap counts one job that a dry run left alone. A pair of tier and reason that no reap can
 // have is not counted.
 func (m *Metrics) WouldReap(tier watchdog.Tier, reason watchdog.Reason) {
 	if reapable(tier, reason) {
