@@ -20,7 +20,7 @@ IMAGE ?= ghcr.io/finalizer-watchdog/watchdog
 VERSION ?= $(shell git describe --tags --always --dirty)
 COMMIT ?= $(shell git rev-parse HEAD)
 
-.PHONY: build test test-all test-kubernetes release image demo lint deps bench figures fuzz clean
+.PHONY: build test test-all test-kubernetes release image soak demo lint deps bench figures fuzz clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/watchdog ./cmd/watchdog

@@ -175,7 +175,7 @@ func slot(role watchdog.Role) int {
 	return 0
 }
 
-// at returns the job's entry, made if there is none.
+// entry returns the job's entry, made if there is none.
 func (r *Registry) entry(job watchdog.JobID) *entry {
 	e := r.jobs[job]
 	if e == nil {

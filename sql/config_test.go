@@ -22,7 +22,7 @@ func TestURLsThatAreNone(t *testing.T) {
 		"postgres://u:hunter2@host/db?connect_timeout=hunter2", "postgres://u@host/db?sslpassword=hunter2&port=hunter2",
 		"postgres://u:hunter2\x00@host/db",
 	} {
-		_, err := Open(t.Context(), Config{URL: bad})
+		_, err := Open(Config{URL: bad})
 		require.Error(t, err, bad)
 		require.NotContains(t, err.Error(), "hunter2")
 		_, err = NewExclusive(Config{URL: bad})

@@ -66,7 +66,7 @@ func (f *fixture) fill(t testing.TB) *fixture {
 }
 
 func (f *fixture) open(t testing.TB, cfg Config) *Store {
-	store, err := Open(t.Context(), cfg)
+	store, err := Open(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	return store

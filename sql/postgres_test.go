@@ -172,7 +172,7 @@ func TestADatabaseThatWasAwayIsUsedAgain(t *testing.T) {
 	server := pg.Start(t)
 	d, err := server.Create()
 	require.NoError(t, err)
-	store, err := Open(t.Context(), Config{URL: d.URL(), Timeout: timeout})
+	store, err := Open(Config{URL: d.URL(), Timeout: timeout})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, store.Close()) }()
 

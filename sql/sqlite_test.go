@@ -123,7 +123,7 @@ func TestAWriterThatStaysIsWaitedForInBounds(t *testing.T) {
 
 func TestAMissingFileIsNotCreated(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none.db")
-	store, err := Open(t.Context(), Config{URL: "sqlite:" + path})
+	store, err := Open(Config{URL: "sqlite:" + path})
 	require.NoError(t, err, "opening needs no database")
 	defer func() { require.NoError(t, store.Close()) }()
 	_, err = store.Now(t.Context())

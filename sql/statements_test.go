@@ -96,7 +96,7 @@ func TestFaultyOverridesAreAllTold(t *testing.T) {
 		"requeue": "UPDATE jobs SET status = 'queued' WHERE id = :job",
 		"fail":    " -- nothing\n;",
 	})
-	_, err := Open(t.Context(), Config{URL: "sqlite:none.db", Dir: dir})
+	_, err := Open(Config{URL: "sqlite:none.db", Dir: dir})
 	require.ErrorContains(t, err, "lock.sql): parameter :now is unknown")
 	require.ErrorContains(t, err, "requeue.sql): parameter :version is missing")
 	require.ErrorContains(t, err, "fail.sql): it is empty")
@@ -105,18 +105,18 @@ func TestFaultyOverridesAreAllTold(t *testing.T) {
 	for _, name := range []string{"lokc.sql", "lock.txt", "schema.sql", "job.part.sql"} {
 		dir := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("SELECT 1"), 0o600))
-		_, err := Open(t.Context(), Config{URL: "sqlite:none.db", Dir: dir})
+		_, err := Open(Config{URL: "sqlite:none.db", Dir: dir})
 		require.ErrorContains(t, err, name+" is no statement's file")
 	}
 	dir = overrides(t, map[string]string{"due_jobs": "WITH job AS (\n  -- include job.part.sql\n) SELECT 1"})
 	require.Len(t, CheckStatements(Config{URL: "sqlite:none.db", Dir: dir}), 1)
-	_, err = Open(t.Context(), Config{URL: "sqlite:none.db", Dir: dir})
+	_, err = Open(Config{URL: "sqlite:none.db", Dir: dir})
 	require.EqualError(t, err, "read statements: "+filepath.Join(dir, "due_jobs.sql")+" includes job.part.sql, which only the "+
 		"set's own files can: put the text of job.part.sql in the place of that line")
 
-	_, err = Open(t.Context(), Config{URL: "sqlite:none.db", Dir: filepath.Join(dir, "none")})
+	_, err = Open(Config{URL: "sqlite:none.db", Dir: filepath.Join(dir, "none")})
 	require.ErrorContains(t, err, "no such file")
-	_, err = Open(t.Context(), Config{URL: "sqlite:none.db", Set: "river"})
+	_, err = Open(Config{URL: "sqlite:none.db", Set: "river"})
 	require.EqualError(t, err, `read statements: there is no set "river" for sqlite`)
 	require.Equal(t, []string{defaultSet}, Sets())
 }

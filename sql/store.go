@@ -23,8 +23,8 @@ type Store struct {
 }
 
 // Open reads the configuration and the statements; it connects to nothing, so that a database that is away is
-// told by the first call. The context is for what an opening may one day wait for.
-func Open(_ context.Context, cfg Config) (*Store, error) {
+// told by the first call.
+func Open(cfg Config) (*Store, error) {
 	src, err := parse(cfg)
 	if err != nil {
 		return nil, err

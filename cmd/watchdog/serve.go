@@ -23,6 +23,8 @@ func runServe(ctx context.Context, c *command) int {
 	return exitOK
 }
 
+var errEnded = errors.New("a part of the watchdog ended by itself")
+
 // together runs the services until ctx ends or the first of them returns, which ends the others, and
 // returns their errors joined. A service that returns while ctx goes on has failed, whatever it says.
 func together(ctx context.Context, services ...func(context.Context) error) error {
@@ -34,6 +36,9 @@ func together(ctx context.Context, services ...func(context.Context) error) erro
 		group.Go(func() {
 			defer stop()
 			errs[i] = service(ctx)
+			if errs[i] == nil && ctx.Err() == nil {
+				errs[i] = errEnded
+			}
 		})
 	}
 	group.Wait()

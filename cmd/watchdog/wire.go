@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,12 +32,12 @@ func serve(ctx context.Context, config Config, logs loggers) (err error) {
 			err = errors.Join(err, fmt.Errorf("close %s: %w", what, failed))
 		}
 	}
-	store, err := sql.Open(ctx, config.database(config.DatabaseURL))
+	store, err := sql.Open(config.database(config.DatabaseURL))
 	if err != nil {
 		return err
 	}
 	defer closing("database", store.Close)
-	exclusive, err := sql.NewExclusive(config.database(cmp.Or(config.DatabaseDirectURL, config.DatabaseURL)))
+	exclusive, err := sql.NewExclusive(config.database(config.DatabaseDirectURL))
 	if err != nil {
 		return err
 	}
