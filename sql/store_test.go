@@ -78,6 +78,20 @@ func TestOpenJobsComeInPages(t *testing.T) {
 	})
 }
 
+// What is open all the while is given once, whatever comes and goes between two pages.
+func TestPagesBearChanges(t *testing.T) {
+	onBoth(t, func(t *testing.T, f *fixture) {
+		f.exec(t, "INSERT INTO jobs (id, status) VALUES (2, 'running'), (9, 'running'), (10, 'running'), (11, 'running')")
+		first, err := f.store.OpenJobs(t.Context(), noon, "", 2)
+		require.NoError(t, err)
+		f.exec(t, "UPDATE jobs SET status = 'done' WHERE id = 2")
+		f.exec(t, "INSERT INTO jobs (id, status) VALUES (100, 'running')")
+		rest, err := f.store.OpenJobs(t.Context(), noon, first[1].ID, 5)
+		require.NoError(t, err)
+		require.Equal(t, []string{"2", "9", "10", "11", "100"}, append(ids(first), ids(rest)...))
+	})
+}
+
 // hostile are ids that name no job, whatever the table holds.
 var hostile = []watchdog.JobID{"", "abc", "01914", "+1914", " 1914", "1914 ", "1914.0", "1e3", "0x77a", "--1", "-0", "1914\x00",
 	"\xff\xfe", "99999999999999999999", "123456789012345678901234567890", "9223372036854775808", "'; DROP TABLE jobs; --",

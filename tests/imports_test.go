@@ -36,7 +36,6 @@ func layers() map[string]layer {
 		"metrics":      {ours: []string{""}, theirs: []string{"github.com/prometheus/client_golang"}},
 		"web":          {ours: []string{""}, theirs: []string{"github.com/prometheus/exporter-toolkit"}},
 		"cmd/watchdog": {all: true},
-		"examples":     {ours: []string{"client"}},
 		"tests":        {all: true},
 	}
 }

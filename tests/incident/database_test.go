@@ -43,6 +43,27 @@ func TestDatabaseAwayAndBack(t *testing.T) {
 	program.Eventually(t, "it is up again", func() bool { return w.Metric(t, "watchdog_database_up") == 1 })
 }
 
+// A pass that waits for a database that says nothing, for the five seconds of the default, does not keep the end waiting.
+func TestSIGTERMEndsWhileTheDatabaseIsSilent(t *testing.T) {
+	t.Parallel()
+	in := pg.New(t)
+	proxy := pg.NewProxy(t, in.Server.Addr)
+	program.OnPostgres(t, in)
+	w := program.Serve(t, program.For(t, in.At(proxy.Addr)+"?sslmode=disable"))
+	passes(t, w, 2)
+	proxy.Silence()
+	last, since := 0.0, time.Now()
+	program.Eventually(t, "a pass waits", func() bool {
+		if now := w.Metric(t, "reaper_passes_total"); now != last {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > 300*time.Millisecond
+	})
+	w.Signal(t, syscall.SIGTERM)
+	assert.Equal(t, 0, w.Wait(t, 5*time.Second), w.Output())
+	assert.NoFileExists(t, w.Socket)
+}
+
 func TestAPostgresThatCrashesAndComesBack(t *testing.T) {
 	t.Parallel()
 	server := pg.Start(t, pg.WithFsync()) // what was committed is to survive the crash
