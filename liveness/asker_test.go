@@ -39,7 +39,7 @@ func TestEachMinuteAllThatIsOwnedIsCompared(t *testing.T) {
 		time.Sleep(closedScan - 1)
 		synctest.Wait()
 		assert.True(t, w.Owns("1914"))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		assert.False(t, w.Owns("1914"))
 		assert.Equal(t, 1, w.seen.releases["closed"])
