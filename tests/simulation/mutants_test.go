@@ -3,10 +3,27 @@ package simulation
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+// TestEveryMutantApplies tells at once when a change of the product has left a mutant behind.
+func TestEveryMutantApplies(t *testing.T) {
+	patches, err := filepath.Glob("mutants/*.patch")
+	require.NoError(t, err)
+	require.NotEmpty(t, patches)
+	for _, patch := range patches {
+		path, err := filepath.Abs(patch)
+		require.NoError(t, err)
+		cmd := exec.CommandContext(t.Context(), "git", "apply", "--check", path)
+		cmd.Dir = "../.."
+		output, err := cmd.CombinedOutput()
+		assert.NoError(t, err, "%s: %s", patch, output)
+	}
+}
 
 // TestMutants runs scripts/mutate.sh. Each mutant has to be built: that takes minutes.
 func TestMutants(t *testing.T) {
