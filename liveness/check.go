@@ -56,6 +56,16 @@ func (r *Registry) Check(s *Session, at time.Duration, req *protocol.Request) (p
 	return protocol.Reply{Hold: length}, p
 }
 
+// Forgo ends a check that needed the database's confirmation and did not get it. One that comes after it is not for a
+// check to come, which may be long after it.
+func (r *Registry) Forgo(p Promise) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if o := r.tokens[p.Token]; o != nil {
+		o.askedAt, o.confirmed = 0, false
+	}
+}
+
 // Checked counts the outcome of a check. The caller knows it: whether the database and the state file
 // answered is decided outside of the registry.
 func (r *Registry) Checked(reply protocol.Reply) {

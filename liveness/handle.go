@@ -91,12 +91,12 @@ func (c *conn) mark(at time.Duration, req *protocol.Request) protocol.Reply {
 func (c *conn) check(at time.Duration, req *protocol.Request) protocol.Reply {
 	reply, need := c.srv.Registry.Check(c.session, at, req)
 	if need.Ask {
-		if _, err := c.await(need.Job); err != nil {
-			return refuse(protocol.Unavailable, "", "the database did not confirm the ownership yet")
+		if _, err := c.await(need.Job); err == nil {
+			reply, need = c.srv.Registry.Check(c.session, c.at, req)
 		}
-		reply, need = c.srv.Registry.Check(c.session, c.at, req)
 	}
 	if need.Ask {
+		c.srv.Registry.Forgo(need)
 		return refuse(protocol.Unavailable, "", "the database did not confirm the ownership yet")
 	}
 	if need.Keep {

@@ -137,7 +137,7 @@ type ownership struct {
 	guarded   bool          // its job's row was seen in a guarded stage, or may have been: see mayGuard
 	confirmed bool          // the database holds the job open under its run
 	unsettled bool          // a reap of its job that another watchdog began may be under way
-	askedAt   time.Duration // when its first check asked the database
+	askedAt   time.Duration // when its first check, which has not been answered yet, asked the database
 	noHold    time.Duration // its job's backstop: no hold is given from there on; 0: not known
 
 	step      string

@@ -43,6 +43,25 @@ func TestFirstCheckAsksTheDatabase(t *testing.T) {
 	assert.True(t, need.Keep)
 }
 
+// TestAConfirmationIsForTheCheckThatWaitedForIt is about one that comes when its check was refused already: the next may
+// be much later.
+func TestAConfirmationIsForTheCheckThatWaitedForIt(t *testing.T) {
+	for name, forgoes := range map[string]func(w *world, need Promise, confirm func()){
+		"it comes after": func(w *world, need Promise, confirm func()) { w.Forgo(need); confirm() },
+		"just before":    func(w *world, need Promise, confirm func()) { confirm(); w.Forgo(need) },
+	} {
+		w := newWorld(t)
+		a := w.connect(1000)
+		check := protocol.Request{Job: "1914", Token: a.mark("1914", "2207", "").Token}
+		_, need := w.Check(a.Session, w.at, &check)
+		require.True(t, need.Ask)
+		forgoes(w, need, func() { w.Observe(w.instant(), []watchdog.JobID{"1914"}, []watchdog.Job{w.row("1914", "2207")}) })
+		_, need = w.Check(a.Session, w.at, &check)
+		assert.True(t, need.Ask, name)
+		assert.Equal(t, "ok", code(a.check("1914", check.Token)))
+	}
+}
+
 func TestHoldIsAtMostTheSetting(t *testing.T) {
 	w := newWorld(t)
 	a := w.connect(1000)

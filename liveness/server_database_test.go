@@ -59,6 +59,25 @@ func TestADatabaseThatFails(t *testing.T) {
 	s.eventually(func() bool { return k.ask(checking("1914", token)).OK }, "it is back")
 }
 
+// TestAFirstCheckRestsOnWhatWasReadForIt is about a check that was refused because the database was away: when that is back
+// the job is asked about all the same.
+func TestAFirstCheckRestsOnWhatWasReadForIt(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.rows.fail(errors.New("connection refused"))
+	k := s.dial()
+	token := k.mark("1914")
+	require.Equal(t, protocol.Unavailable, k.ask(checking("1914", token)).Error)
+	s.rows.fail(nil)
+	s.eventually(func() bool {
+		s.Registry.mu.Lock()
+		defer s.Registry.mu.Unlock()
+		return s.Registry.tokens[token].known
+	}, "it was asked about")
+	s.rows.run("1914", "2")
+	assert.Equal(t, protocol.Revoked, k.ask(checking("1914", token)).Error)
+}
+
 // TestARowThatSomebodyHasLocked is about a first check just after the start, see Registry.Unsettled.
 func TestARowThatSomebodyHasLocked(t *testing.T) {
 	t.Parallel()

@@ -105,6 +105,7 @@ func (w *world) befall(f fault, n int) {
 				w.cut(l)
 				w.sleep(time.Millisecond / 2)
 			}
+			i.stilled = w.now()
 			w.stop(i.gate, f.lasts, func() { i.resumed = w.now() })
 		}
 	case "pause":
@@ -159,7 +160,8 @@ func (w *world) trouble(f fault) {
 			stopped := w.watchdog != nil && w.watchdog.gate.stopped()
 			alone := w.db.moved == 0 || now-w.db.moved > 10*w.settings.statement
 			w.db.steps, w.db.moved, w.db.stepped = true, now, 0
-			if by.Abs() > w.settings.policy.Grace/2 && alone && !stopped { // two may cancel each other out
+			// Two may cancel each other out, and what the clock said is known to a statement's time.
+			if by.Abs() > w.settings.policy.Grace/2+w.settings.statement && alone && !stopped {
 				w.db.stepped = now
 			}
 			w.note("the rows' clock moves by %v", by)
@@ -245,13 +247,14 @@ func (w *world) suspend(d time.Duration) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	began := w.now()
 	w.asleep += d
 	w.db.healthy = max(w.db.healthy, w.now())
 	for _, l := range w.lives {
 		l.free = w.now()
 	}
 	if w.watchdog != nil {
-		w.watchdog.resumed = w.now()
+		w.watchdog.stilled, w.watchdog.resumed = began, w.now()
 	}
 	w.note("the machine was suspended for %v", d)
 }

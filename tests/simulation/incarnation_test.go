@@ -39,6 +39,7 @@ type incarnation struct {
 	ends     []*end                // of its connections
 	began    time.Duration         // boot clock
 	resumed  time.Duration         // after it was last stopped; began, if it never was
+	stilled  time.Duration         // when it was last stopped
 	passed   time.Duration         // when it first read what is due; 0: not yet
 	instants map[attempt]time.Time // of the rows' clock, by which it changed rows
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/finalizer-watchdog/watchdog"
+	"github.com/finalizer-watchdog/watchdog/protocol"
 )
 
 // look asks whether something should have happened by now that has not. The caller holds the world's mutex.
@@ -84,6 +85,11 @@ func (t *witness) overdue(i *incarnation, r *row) {
 			due = max(due, g.lostAt, max(g.wire.heard, g.wire.ended)+s.lease+s.policy.Grace+time.Second)
 		}
 	}
+	for _, m := range t.marked[execution{r.ID, r.Run}] {
+		if w.enabled && m.of == i && m.unanswered() {
+			due = max(due, max(m.ended, i.resumed)+s.lease+s.policy.Grace+time.Second)
+		}
+	}
 	if now > due+most {
 		w.blame("what nobody finalizes is recovered", "job %s finished %v ago, nobody owns it, and nothing has kept the watchdog from it for %v", r.ID, now-finished, now-due)
 	}
@@ -107,6 +113,11 @@ func (t *witness) unavenged(i *incarnation, r *row, calm time.Duration) {
 		return // it was taken for lost before the kernel told
 	}
 	due := max(calm, g.wire.life.noticed)
+	for _, q := range g.wire.asked { // it did not stay for the answer, which may have been a hold
+		if q.Op == protocol.OpCheck && q.Token == g.token {
+			due = max(due, g.wire.life.noticed+w.settings.hold)
+		}
+	}
 	for _, h := range t.of[r.ID] {
 		if h.role != g.role {
 			due = max(due, h.clearing, h.wire.heard+w.settings.lease)

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"time"
 
 	"github.com/finalizer-watchdog/watchdog"
@@ -193,11 +194,19 @@ func (t *witness) protector(by *incarnation, j watchdog.Job, at time.Duration) *
 			!g.guarded && j.Stage != guarded || j.Stage != guarded && g.wire.of != by {
 			continue
 		}
-		if t.known(by, g, at, rivals) {
+		if t.known(by, g, at, rivals) && !t.taken(g) {
 			return g
 		}
 	}
 	return nil
+}
+
+// taken reports whether another may have been granted the job, and not stayed to hear so: while its owner was away, or by
+// a token that it guessed.
+func (t *witness) taken(g *grant) bool {
+	return slices.ContainsFunc(t.marked[execution{g.job, g.run}], func(m mark) bool {
+		return m.Role == string(g.role) && m.wire != g.wire && (g.wire.ended != 0 || m.Token == g.token) && m.unanswered()
+	})
 }
 
 // known reports whether the watchdog has to know at the instant that an owner lives.
@@ -213,5 +222,9 @@ func (t *witness) known(by *incarnation, g *grant, at time.Duration, rivals int)
 	if g.wire.ended == 0 {
 		return true
 	}
-	return g.uid == honest && at < max(g.wire.heard, g.wire.ended, by.resumed)+s.lease
+	since := max(g.wire.heard, g.wire.ended)
+	if since+s.lease > by.stilled { // else it was lost before
+		since = max(since, by.resumed)
+	}
+	return g.uid == honest && at < since+s.lease
 }

@@ -103,6 +103,11 @@ type mark struct {
 	question
 }
 
+// unanswered reports whether what came of it is not known: who asked did not stay for the answer.
+func (m mark) unanswered() bool {
+	return slices.ContainsFunc(m.asked, func(q question) bool { return q.Op == protocol.OpMark && q.at == m.at })
+}
+
 type reap struct {
 	at time.Duration
 	by *incarnation
@@ -183,7 +188,7 @@ func (t *witness) answers(c *wire, q question, m protocol.Message) {
 	case m.Error == protocol.Revoked:
 		t.refused(c, q, m, g)
 	case m.Error == protocol.NotOwner && q.Op != protocol.OpMark:
-		if g != nil && g.wire == c && g.at < q.at && g.clearing == 0 && !g.lost && c.ended == 0 && c.life.client != nil {
+		if g != nil && g.wire == c && g.at < q.at && g.clearing == 0 && !g.lost && c.ended == 0 && c.life.client != nil && !t.taken(g) {
 			t.w.blame("who was granted owns", "%v is refused its %s, and nobody has told it why", g, q.Op)
 		}
 	case q.Op == protocol.OpMark && g != nil && g.wire.life == c.life && (m.Error == protocol.Owned || m.Error == protocol.NotOwner):
