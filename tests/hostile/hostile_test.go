@@ -18,8 +18,8 @@ import (
 )
 
 // memory is what the watchdog is told of the memory that there is for it, and resident what it takes of it at most,
-// in MiB: as in the container of deploy/kubernetes or, when the figures are wanted, as without a limit, with as many
-// connections as there may be and texts as short as they are here.
+// in MiB: half as much as in the container of deploy/kubernetes or, when the figures are wanted, as without a limit, with
+// as many connections as there may be and texts as short as they are here.
 func memory() string {
 	if full() {
 		return "GOMEMLIMIT=off"
