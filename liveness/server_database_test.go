@@ -75,7 +75,8 @@ func TestAFirstCheckRestsOnWhatWasReadForIt(t *testing.T) {
 		return s.Registry.tokens[token].known
 	}, "it was asked about")
 	s.rows.run("1914", "2")
-	assert.Equal(t, protocol.Revoked, k.ask(checking("1914", token)).Error)
+	assert.Equal(t, "revoked", k.ask(checking("1914", token)).Event, "it comes before the reply")
+	assert.Equal(t, protocol.Revoked, k.next().Error)
 }
 
 // TestARowThatSomebodyHasLocked is about a first check just after the start, see Registry.Unsettled.
