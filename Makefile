@@ -6,7 +6,7 @@
 # image   the container image, by docker or another BUILDER (podman, buildah)
 # soak    FAULTS faults to real processes and databases, 10 000 unless told otherwise: hours
 # demo    the incident, happening and not happening
-# figures  docs/performance.md, measured on this machine, in half an hour in which it should do nothing else; a pass
+# figures  docs/performance.md, measured on this machine, in a quarter of an hour in which it should do nothing else; a pass
 #          goes over JOBS jobs, a million unless told otherwise
 # lint, deps, bench, fuzz, clean
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os/user"
 	"strings"
 	"time"
 
@@ -92,13 +93,14 @@ func sqlitePath(rest string) string {
 	return rest
 }
 
-// unusable tells what lib/pq holds against an URL's parameters.
-func (s *source) unusable(err error) error {
-	text := strings.TrimPrefix(err.Error(), "pq: ")
-	if strings.HasPrefix(text, "user: ") { // package os/user's: an image has no list of users
-		return errUser
+// unusable tells what lib/pq holds against an URL's parameters. Who the system takes us for is asked where it names no user.
+func (s *source) unusable(err error, current func() (*user.User, error)) error {
+	if s.server.User == "" {
+		if _, unknown := current(); unknown != nil { // an image has no list of users
+			return errUser
+		}
 	}
-	return fmt.Errorf("must have parameters that can be used: %s", s.masked(text))
+	return fmt.Errorf("must have parameters that can be used: %s", s.masked(strings.TrimPrefix(err.Error(), "pq: ")))
 }
 
 func (s *source) parsePostgres(raw string) error {
@@ -112,7 +114,7 @@ func (s *source) parsePostgres(raw string) error {
 	case err != nil && u.User == nil && strings.Contains(raw, "@"): // it may quote what is meant as a password
 		return errURL
 	case err != nil:
-		return s.unusable(err)
+		return s.unusable(err, user.Current)
 	}
 	// lib/pq's default is about to change. This is libpq's: the URL means here what it means to the orchestrator.
 	s.server.SSLMode = cmp.Or(s.server.SSLMode, pq.SSLModePrefer)

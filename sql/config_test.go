@@ -2,7 +2,6 @@ package sql
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"os/user"
 	"testing"
@@ -112,11 +111,10 @@ func TestAPasswordThatTheServerRefusesIsNotTold(t *testing.T) {
 }
 
 func TestAURLWithoutAUserWhereTheSystemKnowsNone(t *testing.T) {
-	for _, err := range []error{
-		errors.New("user: Current requires cgo or $USER set in environment"),
-		fmt.Errorf("pq: %w", user.UnknownUserIdError(65532)),
-	} {
-		assert.ErrorIs(t, new(source).unusable(err), errUser, err)
-	}
-	assert.ErrorContains(t, new(source).unusable(errors.New(`pq: wrong value for "port"`)), `wrong value for "port"`)
+	nobody := func() (*user.User, error) { return nil, user.UnknownUserIdError(65532) }
+	refused := errors.New(`pq: wrong value for "port"`)
+	assert.ErrorIs(t, new(source).unusable(user.UnknownUserIdError(65532), nobody), errUser)
+	named := &source{server: pq.Config{User: "u"}}
+	assert.ErrorContains(t, named.unusable(refused, nobody), `wrong value for "port"`)
+	assert.ErrorContains(t, new(source).unusable(refused, user.Current), `wrong value for "port"`)
 }
