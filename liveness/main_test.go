@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -44,6 +45,8 @@ func bePeer(path string) error {
 		defer close(heard)
 		_, _ = io.Copy(os.Stdout, conn)
 	}()
+	var silent []*net.UnixConn
+	defer func() { runtime.KeepAlive(silent) }() // the garbage collector would close them
 	var batch []byte
 	for said := bufio.NewScanner(os.Stdin); said.Scan(); {
 		word, rest, _ := strings.Cut(said.Text(), " ")
@@ -65,7 +68,7 @@ func bePeer(path string) error {
 		case "heir":
 			err = bequeath(conn, rest)
 		case "crowd":
-			err = crowd(path, rest)
+			silent, err = crowd(path, rest)
 		}
 		if err != nil {
 			return err
@@ -100,19 +103,20 @@ func bequeath(conn *net.UnixConn, program string) error {
 }
 
 // crowd opens connections and says nothing on them.
-func crowd(path, size string) error {
+func crowd(path, size string) ([]*net.UnixConn, error) {
 	n, err := strconv.Atoi(size)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for range n {
-		_, err := dialUnix(path)
+	all := make([]*net.UnixConn, n)
+	for i := range all {
+		all[i], err = dialUnix(path)
 		for errors.Is(err, syscall.EAGAIN) { // too many are waiting to be accepted
-			_, err = dialUnix(path)
+			all[i], err = dialUnix(path)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return all, nil
 }
