@@ -1075,8 +1075,12 @@ class _Link:
         self.quit.set()
         self.bell.ring()
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        if thread is None or thread is threading.current_thread():
+            return
+        try:
             thread.join(limit)
+        except RuntimeError:
+            pass  # another thread is just about to start it: it will find the client closed
 
     def abandon(self) -> None:
         """Let go of what is the parent's, in a child. Closing its copies of the sockets ends nothing there; and a lock

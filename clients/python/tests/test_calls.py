@@ -229,7 +229,9 @@ class Calls(unittest.TestCase):
                                ({"timeout": float("nan")}, "timeout"), ({"on_unknown": "wait"}, "on_unknown")):
             with self.subTest(options), self.assertRaisesRegex(ValueError, "%s is .*%s" % (named, list(options.values())[0])):
                 Client("/nowhere", **options)
-        Client("/nowhere", timeout=0).own(1, run=1).clear()
+        client = Client("/nowhere", timeout=0)
+        self.addCleanup(client.close)
+        client.own(1, run=1).clear()
 
     def test_an_id_that_is_none_is_named(self):
         _, client = self.served()
@@ -265,6 +267,11 @@ class Calls(unittest.TestCase):
         with self.assertLogs("finalizer_liveness", logging.WARNING):
             client.mark(2, run=2)
         harness.until(lambda: len(os.listdir("/proc/self/fd")) <= before + fake_fds)
+
+    def test_close_while_the_thread_is_being_started(self):
+        client = Client("/nowhere")
+        client._link._thread = threading.Thread()  # by another thread, which has not come to start it
+        client.close()
 
 
 if __name__ == "__main__":
