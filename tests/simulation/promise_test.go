@@ -130,3 +130,14 @@ func (t *witness) stagedBy(by *incarnation, job watchdog.JobID) bool {
 	}
 	return false
 }
+
+// running is a promise of somebody else than the given one that runs now.
+func (t *witness) running(job watchdog.JobID, role watchdog.Role, but *grant) *promise {
+	at := t.w.now()
+	for _, p := range t.promises[job] {
+		if p.runs(at) && p.role == role && (but == nil || !p.same(but)) {
+			return p
+		}
+	}
+	return nil
+}

@@ -278,17 +278,6 @@ func (t *witness) resumed(c *wire, q question, g *grant) {
 	}
 }
 
-// running is a promise of somebody else than the given one that runs now.
-func (t *witness) running(job watchdog.JobID, role watchdog.Role, but *grant) *promise {
-	at := t.w.now()
-	for _, p := range t.promises[job] {
-		if p.runs(at) && p.role == role && (but == nil || !p.same(but)) {
-			return p
-		}
-	}
-	return nil
-}
-
 // read takes in that the watchdog has read rows, for which it asked at the given time. It believes them about
 // what was marked before the instant that it has noted ahead of that.
 func (t *witness) read(by *incarnation, asked time.Duration, jobs []watchdog.Job) {
