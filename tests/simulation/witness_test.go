@@ -192,8 +192,17 @@ func (t *witness) answers(c *wire, q question, m protocol.Message) {
 			t.w.blame("who was granted owns", "%v is refused its %s, and nobody has told it why", g, q.Op)
 		}
 	case q.Op == protocol.OpMark && g != nil && g.wire.life == c.life && (m.Error == protocol.Owned || m.Error == protocol.NotOwner):
+		if m.Error == protocol.NotOwner && t.inTime(c, g) {
+			t.w.blame("who comes back in time owns", "%v comes back %v after its connection ended, and is not known", g, q.at-g.wire.ended)
+		}
 		g.loses(t.w.now())
 	}
+}
+
+// inTime reports whether an owner that comes back under its token does so within its lease.
+func (t *witness) inTime(c *wire, g *grant) bool {
+	return c.life.client != nil && g.uid == honest && g.wire.of == c.of && g.wire.ended != 0 && g.clearing == 0 && !g.lost && !t.taken(g) &&
+		t.w.now() < max(g.wire.heard, g.wire.ended)+t.w.settings.lease
 }
 
 func line(q question, m protocol.Message) string {
