@@ -54,7 +54,7 @@ from typing import Any, Callable, Coroutine, Deque, Dict, List, Optional, Set, T
 
 __all__ = ["Answer", "AsyncClient", "AsyncOwnership", "Client", "OK", "Ownership", "REVOKED", "UNKNOWN", "clear",
            "default_client", "is_owned", "mark", "own"]
-__version__ = "1.0.0"
+__version__ = "0.1.0"
 
 OK = "ok"
 """The caller owns the job, and nobody takes it while the hold runs."""
