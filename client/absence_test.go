@@ -93,6 +93,30 @@ func TestWatchdogThatNeverAnswersHoldsNobodyUp(t *testing.T) {
 	})
 }
 
+// TestWatchdogThatFallsSilentIsWaitedForOnce is about one that is stopped between two requests.
+func TestWatchdogThatFallsSilentIsWaitedForOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := newWatchdog(t, client.Options{})
+		defer c.Close()
+		o, err := c.Mark(t.Context(), job)
+		require.NoError(t, err)
+		l := w.accept()
+		l.answer(protocol.OpMark, `"ok":true,"token":42`)
+		synctest.Wait()
+		check := func() { assert.Equal(t, client.Unknown, o.Check(t.Context()).State) }
+		assert.Equal(t, 50*time.Millisecond, spent(check))
+		assert.Zero(t, spent(check))
+		patient, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		assert.Equal(t, time.Second, spent(func() { o.Check(patient) }))
+
+		l.answer(protocol.OpCheck, `"ok":true,"hold_s":30`) // the first: of the others nothing was sent
+		synctest.Wait()
+		go l.answer(protocol.OpCheck, `"ok":true,"hold_s":30`)
+		assert.Equal(t, client.OK, o.Check(t.Context()).State, "it was heard of again")
+	})
+}
+
 func TestWatchdogThatNeverAnswersIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, c := newWatchdog(t, client.Options{})

@@ -104,10 +104,10 @@ func (c *Client) Mark(ctx context.Context, job Job) (*Ownership, error) {
 	c.start()
 	c.owned[o] = struct{}{}
 	c.send(o)
-	wait := c.away == nil
+	wait, limit := c.away == nil, c.patience()
 	c.mu.Unlock()
 	if wait {
-		c.await(ctx, c.options.Timeout, o.settled)
+		c.await(ctx, limit, o.settled)
 	}
 	return o, o.refusal()
 }

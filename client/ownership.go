@@ -113,8 +113,9 @@ func (o *Ownership) Step(name string, budget time.Duration) {
 }
 
 // Check asks whether the caller still owns the job, and for the promise that it will for a while. Without a
-// deadline in ctx it waits for at most Options.Timeout, with one until then; either way no longer than until the
-// watchdog is known to be away.
+// deadline in ctx it waits for at most Options.Timeout, and not at all for a watchdog that has let another wait that
+// long and not been heard of since; with one until then. Either way it is no longer than until the watchdog is known to
+// be away.
 func (o *Ownership) Check(ctx context.Context) Answer {
 	return o.CheckFor(ctx, 0)
 }
@@ -135,9 +136,8 @@ func (o *Ownership) CheckFor(ctx context.Context, hold time.Duration) Answer {
 	}
 	o.checks = append(o.checks, asked)
 	c.send(o)
+	limit := c.patience()
 	c.mu.Unlock()
-
-	limit := c.options.Timeout
 	if _, ok := ctx.Deadline(); ok {
 		limit = math.MaxInt64
 	}

@@ -28,7 +28,7 @@ func (c *Client) read(s *session) error {
 func (c *Client) receive(s *session, m protocol.Message) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.doubtful = false
+	s.doubtful, s.silent = false, false
 	if m.Event != "" {
 		c.heard(s, m)
 		return nil

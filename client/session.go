@@ -33,6 +33,7 @@ type session struct {
 	lastID     uint64        // of a request
 	leaseUntil time.Duration // boot clock
 	doubtful   bool          // its lease lapsed, and nothing was read since
+	silent     bool          // a caller waited in vain, and nothing was read since
 	beatDue    bool
 	early      map[uint64]string // tokens that were revoked before the reply that gives them: why
 }

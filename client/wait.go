@@ -31,8 +31,18 @@ func orBackground(ctx context.Context) context.Context {
 	return ctx
 }
 
+// patience is how long a caller who sets no deadline waits: for a watchdog that has not answered the one before,
+// not at all. The caller holds mu.
+func (c *Client) patience() time.Duration {
+	if c.session != nil && c.session.silent {
+		return 0
+	}
+	return c.options.Timeout
+}
+
 // await waits until answered is closed and reports whether it was, for as long as ctx and limit allow. A
-// watchdog that was being connected to for all of the limit is taken to be away.
+// watchdog that was being connected to for all of the limit is taken to be away, and one that is connected to be
+// silent.
 func (c *Client) await(ctx context.Context, limit time.Duration, answered <-chan struct{}) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -42,7 +52,10 @@ func (c *Client) await(ctx context.Context, limit time.Duration, answered <-chan
 	case <-ctx.Done():
 	case <-timer.C:
 		c.mu.Lock()
-		if c.session == nil && c.away == nil {
+		switch {
+		case c.session != nil:
+			c.session.silent = true
+		case c.away == nil:
 			c.away = errLate
 		}
 		c.mu.Unlock()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -48,10 +49,15 @@ func (l uidList) String() string {
 	return strings.Join(words, ",")
 }
 
+var errStageURL = errors.New("must be about stages, separated by commas; this looks like a URL")
+
 // stageList is a list of stages, separated by commas.
 type stageList []string
 
 func (l *stageList) Decode(text string) error {
+	if strings.Contains(text, "://") { // it may hold a password, and the settings are shown
+		return errStageURL
+	}
 	for word := range strings.SplitSeq(text, ",") {
 		stage := strings.TrimSpace(word)
 		if stage == "" {
@@ -68,16 +74,19 @@ func (l stageList) String() string { return strings.Join(l, ",") }
 type stageDurations map[string]time.Duration
 
 func (m *stageDurations) Decode(text string) error {
+	if strings.Contains(text, "://") {
+		return errStageURL
+	}
 	*m = make(stageDurations)
 	for pair := range strings.SplitSeq(text, ",") {
 		name, span, ok := strings.Cut(pair, "=")
 		stage := strings.TrimSpace(name)
 		d, err := time.ParseDuration(strings.TrimSpace(span))
 		if !ok || stage == "" || err != nil {
-			return fmt.Errorf("must be stage=duration pairs separated by commas, such as review=90s; %q is none", shownPart(pair, text))
+			return fmt.Errorf("must be stage=duration pairs separated by commas, such as review=90s; %q is none", pair)
 		}
 		if _, twice := (*m)[stage]; twice {
-			return fmt.Errorf("must name a stage once; %q is there twice", shownPart(stage, text))
+			return fmt.Errorf("must name a stage once; %q is there twice", stage)
 		}
 		(*m)[stage] = d
 	}
