@@ -36,7 +36,7 @@ func (fs faults) Error() string {
 
 // fault notes that the variable's value breaks a rule.
 func (r *reader) fault(variable, rule string, args ...any) {
-	f := fault{variable, r.shown(variable), fmt.Sprintf(rule, args...)}
+	f := fault{variable, r.shown(variable), printable(fmt.Sprintf(rule, args...))} // a rule may quote a part of the value
 	if !slices.Contains(r.faults, f) {
 		r.faults = append(r.faults, f)
 	}
