@@ -53,6 +53,7 @@ func (c *Client) await(ctx context.Context, limit time.Duration, answered <-chan
 	case <-timer.C:
 		c.mu.Lock()
 		switch {
+		case limit == 0: // nobody waited, and it may have been heard of just now
 		case c.session != nil:
 			c.session.silent = true
 		case c.away == nil:
