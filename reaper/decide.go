@@ -104,9 +104,7 @@ func (p *Policy) unfinished(f *Facts, at watchdog.Instant) watchdog.Verdict {
 		// because its worker has done its work and gone.
 		return stay(false, 0, watchdog.ReasonRunning)
 	}
-	w := f.Claim.Worker
-	dead := f.Enabled && w != nil && w.Run == f.Job.Run && w.StateAt(at.Boot) == watchdog.Dead
-	gone := f.GoneFrom != 0 && at.Boot >= f.GoneFrom
+	dead, gone := f.workerDied(at), f.GoneFrom != 0 && at.Boot >= f.GoneFrom
 	switch {
 	case dead || gone && !f.Doubt.Braking:
 		return reap(watchdog.Tier1, watchdog.ReasonWorkerDied)
@@ -114,6 +112,12 @@ func (p *Policy) unfinished(f *Facts, at watchdog.Instant) watchdog.Verdict {
 		return stay(false, watchdog.Tier1, watchdog.ReasonBraking)
 	}
 	return stay(false, 0, watchdog.ReasonRunning)
+}
+
+// workerDied reports whether the worker that marked this run is dead.
+func (f *Facts) workerDied(at watchdog.Instant) bool {
+	w := f.Claim.Worker
+	return f.Enabled && w != nil && w.Run == f.Job.Run && w.StateAt(at.Boot) == watchdog.Dead
 }
 
 // owner is the state of the finalizer whose ownership counts for this job, stage and run; Ended when there

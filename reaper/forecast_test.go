@@ -62,6 +62,7 @@ func TestForecast(t *testing.T) {
 func TestDueSince(t *testing.T) {
 	const never = time.Duration(-1)
 	diedAgo := func(f *reaper.Facts, _ *reaper.Policy) { f.Claim.Owner.DiedAt = boot - 7*time.Second }
+	workerDiedAgo := func(f *reaper.Facts, _ *reaper.Policy) { f.Claim.Worker.DiedAt = boot - 9*time.Second }
 	for name, c := range map[string]struct {
 		given []given
 		ago   time.Duration
@@ -70,7 +71,9 @@ func TestDueSince(t *testing.T) {
 		"past that of a clear":  {[]given{finished(time.Hour), began(time.Hour), cleared(grace + time.Second)}, time.Second},
 		"past the ceiling":      {[]given{began(ceiling + time.Hour)}, time.Hour},
 		"its owner died":        {[]given{finished(time.Hour), began(time.Hour), owned(watchdog.Dead), diedAgo}, 7 * time.Second},
+		"its worker died":       {[]given{worker(watchdog.Dead), workerDiedAgo}, 9 * time.Second},
 		"its worker's pid gone": {[]given{gone(0)}, never},
+		"off, its pid gone":     {[]given{gone(0), worker(watchdog.Dead), workerDiedAgo, off}, never},
 		"not to be reaped":      {[]given{finished(time.Minute)}, never},
 	} {
 		t.Run(name, func(t *testing.T) {
