@@ -17,7 +17,7 @@ func (c *Client) take(o *Ownership, why error) {
 	for _, each := range append(c.sharers(o), o) {
 		c.drop(each, "")
 		each.why = reason
-		each.over(why)
+		each.end(why)
 		c.answerAll(each, Answer{State: Revoked, Reason: reason})
 		shut(each.settled)
 	}

@@ -19,6 +19,7 @@ type Ownership struct {
 	gone    chan struct{} // closed once the watchdog has taken the clear, or nothing is left to clear
 
 	// Guarded by client.mu.
+	contexts  map[context.Context]context.CancelCauseFunc // those made by Context that have not ended
 	phase     phase
 	queued    bool   // stands in client.unsent
 	token     uint64 // 0: not granted yet
@@ -52,7 +53,8 @@ type check struct {
 }
 
 func newOwnership(c *Client, job Job) *Ownership {
-	o := &Ownership{client: c, job: job.tidy(), settled: make(chan struct{}), gone: make(chan struct{})}
+	o := &Ownership{client: c, job: job.tidy(), settled: make(chan struct{}), gone: make(chan struct{}),
+		contexts: make(map[context.Context]context.CancelCauseFunc)}
 	o.life, o.over = context.WithCancelCause(context.Background())
 	return o
 }
@@ -84,13 +86,29 @@ func (o *Ownership) Context(parent context.Context) context.Context {
 		return parent
 	}
 	ctx, cancel := context.WithCancelCause(parent)
+	c := o.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if o.life.Err() != nil {
 		cancel(context.Cause(o.life))
 		return ctx
 	}
-	stop := context.AfterFunc(o.life, func() { cancel(context.Cause(o.life)) })
-	context.AfterFunc(ctx, func() { stop() }) // an ownership outlives many of them
+	o.contexts[ctx] = cancel
+	context.AfterFunc(ctx, func() { // an ownership outlives many of them
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(o.contexts, ctx)
+	})
 	return ctx
+}
+
+// end ends the ownership's contexts. It comes before the answer to anybody: who is told that the job was revoked
+// finds them ended. The caller holds client.mu.
+func (o *Ownership) end(why error) {
+	o.over(why)
+	for _, cancel := range o.contexts {
+		cancel(context.Cause(o.life))
+	}
 }
 
 // Step tells what the owner does now, and after how long it is to be taken for stuck; a budget of 0 or less, or
@@ -171,8 +189,8 @@ func (o *Ownership) Clear() {
 		return
 	}
 	o.clearing = true
+	o.end(nil)
 	c.answerAll(o, Answer{State: Revoked, Reason: cleared})
-	o.over(nil)
 	if c.session == nil || o.phase != phaseMarking && o.phase != phaseHeld {
 		c.drop(o, cleared)
 	} else {
