@@ -99,7 +99,7 @@ func (w *world) restart(most time.Duration) {
 
 func bequest(w *world) {
 	i := w.any()
-	w.fleet[i].Signal(w.t, syscall.SIGUSR1)
+	w.fleet[i].Signal(w.t, toBequeath)
 	w.while(30 * time.Millisecond)
 	w.kill(i)
 }

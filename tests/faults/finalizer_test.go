@@ -11,7 +11,11 @@ import (
 	"strconv"
 	"sync/atomic"
 	"syscall"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/finalizer-watchdog/watchdog/client"
 	"github.com/finalizer-watchdog/watchdog/liveness"
@@ -23,6 +27,10 @@ const (
 	socketVariable   = "FAULTS_SOCKET"
 	clockVariable    = "FAULTS_CLOCK"
 )
+
+// toBequeath has a finalizer hand its connection to a child. One that has just started is not ready for it yet, and must
+// not die of it: this signal is ignored by default.
+const toBequeath = syscall.SIGWINCH
 
 // worker is a finalizer: it claims job after job and finalizes each.
 type worker struct {
@@ -66,7 +74,7 @@ func beFinalizer(path string) int {
 // bequeath hands the connection to a child whenever the process is told to: the child outlives it for a while.
 func bequeath(conn *atomic.Pointer[net.UnixConn]) {
 	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGUSR1)
+	signal.Notify(asked, toBequeath)
 	for range asked {
 		c := conn.Load()
 		if c == nil {
@@ -83,6 +91,15 @@ func bequeath(conn *atomic.Pointer[net.UnixConn]) {
 		}
 		_ = file.Close()
 	}
+}
+
+func TestNobodyDiesOfToBequeath(t *testing.T) {
+	unready := exec.Command("sleep", "60")
+	require.NoError(t, unready.Start())
+	require.NoError(t, unready.Process.Signal(toBequeath))
+	require.NoError(t, unready.Process.Kill())
+	require.Error(t, unready.Wait())
+	assert.Equal(t, syscall.SIGKILL, unready.ProcessState.Sys().(syscall.WaitStatus).Signal())
 }
 
 func (w *worker) next(ctx context.Context) error {
