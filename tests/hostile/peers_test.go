@@ -29,14 +29,19 @@ const (
 	eventsDeaf   = "owns many jobs, is told that they are reaped, and never reads"
 )
 
-// loose starts a hostile peer, which ends with the test at the latest.
+// atIt is what a peer writes when what it does has begun: a machine that is busy may take long to start it.
+const atIt = "at it"
+
+// loose starts a hostile peer, which ends with the test at the latest, and returns when it is at it.
 func loose(t *testing.T, kind, socket string) *program.Process {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(self)
 	cmd.Env = []string{kindVariable + "=" + kind, socketVariable + "=" + socket}
-	return program.Start(t, cmd)
+	p := program.Start(t, cmd)
+	program.Eventually(t, kind+": it is at it", func() bool { return strings.Contains(p.Output(), atIt) })
+	return p
 }
 
 // misbehave does its worst until it is killed.
@@ -44,19 +49,19 @@ func misbehave(kind, socket string) int {
 	for {
 		switch kind {
 		case computes:
-			for end := time.Now().Add(time.Millisecond); time.Now().Before(end); {
+			fmt.Println(atIt)
+			for i := 0; ; i++ {
 			}
-			continue
 		case floodsMarks:
-			shout(socket, true, func(i int) string { return mark(fmt.Sprint("made up ", i), 1) })
+			shout(socket, 1, func(i int) string { return mark(fmt.Sprint("made up ", i), 1) })
 		case marksClears:
-			shout(socket, true, func(i int) string {
+			shout(socket, 1, func(i int) string {
 				return mark(fmt.Sprint("made up ", i), 1) + fmt.Sprintf("{\"op\":\"clear\",\"job\":\"made up %d\",\"token\":1}\n", i)
 			})
 		case marksAll:
-			shout(socket, true, func(i int) string { return markJob(i%(honest+crowd) + 1) })
+			shout(socket, honest+crowd, func(i int) string { return markJob(i%(honest+crowd) + 1) })
 		case asksDeaf:
-			shout(socket, false, func(int) string { return "{\"op\":\"status\"}\n" })
+			shout(socket, 0, func(int) string { return "{\"op\":\"status\"}\n" })
 		case connectsIdle, drips:
 			crowdIn(socket, kind == drips)
 		case eventsDeaf:
@@ -72,15 +77,16 @@ func mark(job string, run int64) string {
 
 func markJob(job int) string { return mark(fmt.Sprint(job), program.FirstRun(int64(job))) }
 
-// shout sends requests as fast as they are taken, on one connection.
-func shout(socket string, reads bool, request func(int) string) {
+// shout sends requests as fast as they are taken, on one connection. It is at it when the first so many are answered, and
+// never reads if that is none.
+func shout(socket string, answered int, request func(int) string) {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {
 		return
 	}
 	defer conn.Close()
-	if reads {
-		go func() { _, _ = io.Copy(io.Discard, conn) }()
+	if answered > 0 {
+		go readAll(conn, answered)
 	}
 	var batch strings.Builder
 	for i := 0; ; {
@@ -90,14 +96,28 @@ func shout(socket string, reads bool, request func(int) string) {
 		if _, err := io.WriteString(conn, batch.String()); err != nil {
 			return
 		}
+		if answered == 0 {
+			fmt.Println(atIt)
+		}
 	}
+}
+
+// readAll reads the replies, whatever they say, and tells of the last of the first so many.
+func readAll(conn net.Conn, first int) {
+	replies := bufio.NewReader(conn)
+	for range first {
+		if _, err := replies.ReadSlice('\n'); err != nil {
+			return
+		}
+	}
+	fmt.Println(atIt)
+	_, _ = io.Copy(io.Discard, replies)
 }
 
 // crowdIn opens connections until there are very many, and keeps them. Those that are refused it opens again.
 func crowdIn(socket string, drips bool) {
 	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 12_000, Max: 12_000})
 	var all []net.Conn
-	began := time.Now()
 	for len(all) < idle() {
 		conn, err := net.Dial("unix", socket)
 		if err != nil {
@@ -106,7 +126,7 @@ func crowdIn(socket string, drips bool) {
 		}
 		all = append(all, conn)
 	}
-	fmt.Printf("%d connections in %v\n", len(all), time.Since(began))
+	fmt.Println(atIt)
 	for i := 0; ; i++ {
 		for _, conn := range all {
 			if drips {
@@ -136,7 +156,7 @@ func own(socket string) {
 		_, _ = io.WriteString(conn, markJob(honest+crowd+1+i))
 		replies.Scan()
 	}
-	fmt.Println("owned")
+	fmt.Println(atIt)
 	for { // and is heard of all the while
 		if _, err := io.WriteString(conn, "{\"op\":\"beat\"}\n"); err != nil {
 			return
