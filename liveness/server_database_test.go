@@ -3,61 +3,12 @@ package liveness
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/finalizer-watchdog/watchdog"
 	"github.com/finalizer-watchdog/watchdog/protocol"
 )
-
-func TestADatabaseThatHangs(t *testing.T) {
-	t.Parallel()
-	s := serve(t)
-	letGo := s.rows.hang()
-	t.Cleanup(letGo)
-	asking, rival, beating := s.dial(), s.dial(), s.dial()
-	token := asking.mark("1914")
-	began := time.Now()
-	asking.send(checking("1914", token), beat)
-	for time.Since(began) < confirmWithin/2 {
-		asked := time.Now()
-		require.True(t, beating.ask(beat).OK)
-		require.Less(t, time.Since(asked), confirmWithin/2, "only who asks waits")
-	}
-	assert.True(t, asking.silent())
-	assert.Equal(t, protocol.Unavailable, asking.next().Error)
-	assert.GreaterOrEqual(t, time.Since(began), confirmWithin)
-	assert.True(t, asking.next().OK, "what is behind it is answered after it")
-
-	began = time.Now()
-	assert.Equal(t, protocol.Unavailable, asking.ask(checking("1914", token)).Error)
-	assert.Equal(t, protocol.Unavailable, rival.ask(`{"op":"mark","job":1914,"run":2}`).Error, "which run is newer is not known")
-	assert.NotZero(t, rival.mark("2020"), "no mark waits that meets nobody")
-	assert.Less(t, time.Since(began), confirmWithin/2, "once it is known, nobody waits")
-	assert.Equal(t, watchdog.Connected, s.state("1914"))
-
-	letGo()
-	s.eventually(func() bool { return rival.ask(`{"op":"mark","job":1914,"run":2}`).Reason == "superseded" }, "it is back")
-	assert.True(t, asking.ask(checking("1914", token)).OK)
-}
-
-func TestADatabaseThatFails(t *testing.T) {
-	t.Parallel()
-	s := serve(t)
-	s.rows.fail(errors.New("connection refused"))
-	k := s.dial()
-	token := k.mark("1914")
-	began := time.Now()
-	for range 10 {
-		assert.Equal(t, protocol.Unavailable, k.ask(checking("1914", token)).Error)
-	}
-	assert.Less(t, time.Since(began), confirmWithin)
-	assert.Equal(t, watchdog.Connected, s.state("1914"), "that it cannot be asked takes nothing away")
-	s.rows.fail(nil)
-	s.eventually(func() bool { return k.ask(checking("1914", token)).OK }, "it is back")
-}
 
 // TestAFirstCheckRestsOnWhatWasReadForIt is about a check that was refused because the database was away: when that is back
 // the job is asked about all the same.

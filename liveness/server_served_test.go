@@ -20,7 +20,8 @@ import (
 // soon is how long a test waits for what has to happen at once: long, for the machine may be busy.
 const soon = 20 * time.Second
 
-// served is a server on a real socket. Its clock is the machine's, and can be put forward.
+// served is a server on a real socket, or in a bubble. Its clock is the machine's, or the bubble's, and can be put
+// forward.
 type served struct {
 	*Server
 	t      testing.TB
@@ -30,6 +31,7 @@ type served struct {
 	rows   *database
 	reaper *controls
 	seen   *sightings
+	clock  func() time.Duration
 	ahead  atomic.Int64
 }
 
@@ -44,7 +46,8 @@ func serve(t testing.TB) *served {
 // listening returns a server that listens and does not accept yet.
 func listening(t testing.TB) *served {
 	t.Helper()
-	s := &served{t: t, path: filepath.Join(folder(t), "s"), seen: &sightings{ended: make(map[string]int)}, reaper: &controls{}}
+	s := &served{t: t, path: filepath.Join(folder(t), "s"), seen: &sightings{ended: make(map[string]int)}, reaper: &controls{},
+		clock: Boottime}
 	s.rows = &database{boot: s.boot, newest: make(map[watchdog.JobID]watchdog.RunID)}
 	s.reaper.on.Store(true)
 	socket, err := Listen(t.Context(), s.path, 0o600)
@@ -65,9 +68,14 @@ func listening(t testing.TB) *served {
 
 // run begins to accept and returns what ends it and waits for its end; the end of the test does so too.
 func (s *served) run() (stop func() error) {
+	return s.runBy(func(ctx context.Context) error { return s.Run(ctx, s.socket) })
+}
+
+// runBy is run for a server whose peers come by another way.
+func (s *served) runBy(run func(context.Context) error) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx, s.socket) }()
+	go func() { ended <- run(ctx) }()
 	stop = sync.OnceValue(func() error {
 		cancel()
 		return <-ended
@@ -85,7 +93,7 @@ func folder(t testing.TB) string {
 	return dir
 }
 
-func (s *served) boot() time.Duration { return Boottime() + time.Duration(s.ahead.Load()) }
+func (s *served) boot() time.Duration { return s.clock() + time.Duration(s.ahead.Load()) }
 
 // pass puts the clock forward as it goes for a watchdog that runs: swept all the while.
 func (s *served) pass(d time.Duration) {

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -35,9 +34,7 @@ func TestStop(t *testing.T) {
 	for range 50 {
 		deaf.send(`{"op":"status"}`)
 	}
-	began := time.Now()
 	require.NoError(t, stop())
-	assert.Less(t, time.Since(began), 2*time.Second)
 	for _, k := range peers {
 		k.ended()
 	}

@@ -19,7 +19,7 @@ import (
 // talk is one connection to a server, as a client has it.
 type talk struct {
 	t    testing.TB
-	conn *net.UnixConn
+	conn net.Conn
 	in   *bufio.Reader
 }
 
