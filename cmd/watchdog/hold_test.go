@@ -111,7 +111,7 @@ func script(t *testing.T, text string) (k *child, output *bufio.Reader) {
 	read, write, err := os.Pipe()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = read.Close() })
-	require.NoError(t, read.SetReadDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, read.SetReadDeadline(time.Now().Add(time.Minute)))
 	cmd := exec.Command("sh", "-c", text)
 	cmd.Stdout = write
 	k, err = startChild(cmd, nil, nil)
@@ -133,16 +133,17 @@ func revoked() context.Context {
 func TestHoldEndsTheWholeGroup(t *testing.T) {
 	for name, test := range map[string]struct {
 		script string
+		after  time.Duration // the SIGKILL
 		status int
 	}{
-		"that listens":        {"trap 'exit 7' TERM; echo ready; while :; do sleep 0.02; done", 7},
-		"that does not":       {"trap '' TERM; echo ready; sleep 20", 128 + 9},
-		"whose members don't": {"(trap '' TERM; echo ready; sleep 20) & wait", 128 + 15},
+		"that listens":        {"trap 'exit 7' TERM; echo ready; while :; do sleep 0.02; done", time.Hour, 7},
+		"that does not":       {"trap '' TERM; echo ready; sleep 300", 100 * time.Millisecond, 128 + 9},
+		"whose members don't": {"(trap '' TERM; echo ready; sleep 300) & wait", 100 * time.Millisecond, 128 + 15},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, _, stderr := capture(entry{})
-			h := &holding{command: c, killOnRevoke: true, killAfter: 100 * time.Millisecond}
+			h := &holding{command: c, killOnRevoke: true, killAfter: test.after}
 			k, output := script(t, test.script)
 			assert.Equal(t, test.status, h.tend(k, revoked()))
 			_, err := io.ReadAll(output)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -143,7 +142,17 @@ func TestASilentWatchdog(t *testing.T) {
 	require.NoError(t, err)
 	defer listener.Close()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	time.AfterFunc(20*time.Millisecond, func() { cancel(errors.New("enough")) })
+	asked := make(chan net.Conn)
+	go func() {
+		conn, err := listener.Accept()
+		if assert.NoError(t, err) {
+			_, err = conn.Read(make([]byte, 1))
+			assert.NoError(t, err)
+		}
+		cancel(errors.New("enough"))
+		asked <- conn
+	}()
 	_, err = askSocket(ctx, listener.Addr().String(), protocol.Request{Op: protocol.OpStatus})
 	assert.EqualError(t, err, "ask the watchdog: enough")
+	require.NoError(t, (<-asked).Close())
 }
