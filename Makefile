@@ -29,7 +29,7 @@ build:
 test:
 	./scripts/install-test-deps.sh
 	./scripts/lint.sh
-	CGO_ENABLED=1 $(GO) test -race -vet=off -timeout 5m $(GOTESTFLAGS) ./...
+	CGO_ENABLED=1 $(GO) test -race -vet=off -timeout 10m $(GOTESTFLAGS) ./...
 
 test-all: export WATCHDOG_TEST_ALL = 1
 test-all:

@@ -17,7 +17,7 @@ import (
 func TestAdoption(t *testing.T) {
 	t.Parallel()
 	d := program.OnSQLite(t)
-	s := program.For(t, d.URL).With(program.Settings{"HEARTBEAT_LEASE": "2s", "HEARTBEAT_WARMUP": "4s"})
+	s := program.For(t, d.URL).With(program.Settings{"HEARTBEAT_LEASE": "2s", "HEARTBEAT_WARMUP": "10s"})
 	const wouldReap = `reaper_would_reap_total{reason="unfinalized",tier="2"}`
 	const unmarked, elsewhere = job + 1, job + 2
 

@@ -58,7 +58,7 @@ func TestHold(t *testing.T) {
 
 	p.Signal(t, syscall.SIGTERM)
 	assert.Equal(t, 3, p.Wait(t, program.Patience))
-	assert.Equal(t, 1.0, w.Metric(t, `finalizer_releases_total{how="clear"}`))
+	program.Eventually(t, "it has cleared", func() bool { return w.Metric(t, `finalizer_releases_total{how="clear"}`) == 1 })
 	assert.NotContains(t, p.Output(), "watchdog", "it says nothing of its own")
 }
 

@@ -22,16 +22,14 @@ func TestDatabaseAwayAndBack(t *testing.T) {
 	in := pg.New(t)
 	d := program.OnPostgres(t, in)
 	proxy := pg.NewProxy(t, in.Server.Addr)
-	w := program.Serve(t, program.For(t, in.At(proxy.Addr)+"?sslmode=disable").With(program.Settings{"DATABASE_TIMEOUT": "300ms"}))
+	w := program.Serve(t, program.For(t, in.At(proxy.Addr)+"?sslmode=disable").With(program.Settings{"DATABASE_TIMEOUT": "2s"}))
 	victim, _ := owned(t, w, d, job, guarded)
 	passes(t, w, 2)
 
 	proxy.Silence()
 	program.Eventually(t, "it is noticed", func() bool { return w.Metric(t, "watchdog_database_up") == 0 })
-	began := time.Now()
 	p := program.Connect(t, w.Socket)
 	require.True(t, p.Ask(t, mark(job+1)).OK, "a mark needs no database")
-	assert.Less(t, time.Since(began), 5*time.Second)
 	assert.Contains(t, w.Get(t, "/readyz"), "database: away")
 	victim.Signal(t, syscall.SIGKILL)
 	failures := w.Metric(t, "reaper_pass_failures_total")
@@ -43,13 +41,13 @@ func TestDatabaseAwayAndBack(t *testing.T) {
 	program.Eventually(t, "it is up again", func() bool { return w.Metric(t, "watchdog_database_up") == 1 })
 }
 
-// A pass that waits for a database that says nothing, for the five seconds of the default, does not keep the end waiting.
+// A pass that waits for a database that says nothing, for an hour if need be, does not keep the end waiting.
 func TestSIGTERMEndsWhileTheDatabaseIsSilent(t *testing.T) {
 	t.Parallel()
 	in := pg.New(t)
 	proxy := pg.NewProxy(t, in.Server.Addr)
 	program.OnPostgres(t, in)
-	w := program.Serve(t, program.For(t, in.At(proxy.Addr)+"?sslmode=disable"))
+	w := program.Serve(t, program.For(t, in.At(proxy.Addr)+"?sslmode=disable").With(program.Settings{"DATABASE_TIMEOUT": "1h"}))
 	passes(t, w, 2)
 	proxy.Silence()
 	last, since := 0.0, time.Now()
@@ -60,7 +58,7 @@ func TestSIGTERMEndsWhileTheDatabaseIsSilent(t *testing.T) {
 		return time.Since(since) > 300*time.Millisecond
 	})
 	w.Signal(t, syscall.SIGTERM)
-	assert.Equal(t, 0, w.Wait(t, 5*time.Second), w.Output())
+	assert.Equal(t, 0, w.Wait(t, program.Patience), w.Output())
 	assert.NoFileExists(t, w.Socket)
 }
 
@@ -108,7 +106,7 @@ func TestThePasswordIsNeverShown(t *testing.T) {
 				}
 				said.WriteString(fmt.Sprint(program.Connect(t, w.Socket).AskRaw(t, `{"op":"status"}`)))
 				w.Signal(t, syscall.SIGTERM)
-				w.Wait(t, 5*time.Second)
+				w.Wait(t, program.Patience)
 			}
 			help := exec.Command(program.Binary(t), "serve", "--help")
 			help.Env = []string{"WATCHDOG_DATABASE_URL=" + url}

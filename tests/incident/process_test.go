@@ -6,12 +6,10 @@ import (
 	"os"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/finalizer-watchdog/watchdog/client"
 	"github.com/finalizer-watchdog/watchdog/tests/program"
 )
 
@@ -23,7 +21,7 @@ func TestSIGTERMEndsInOrder(t *testing.T) {
 			p := program.Connect(t, w.Socket)
 			require.True(t, p.Ask(t, `{"op":"beat"}`).OK)
 			w.Signal(t, signal)
-			assert.Equal(t, 0, w.Wait(t, 5*time.Second), w.Output())
+			assert.Equal(t, 0, w.Wait(t, program.Patience), w.Output())
 			assert.Contains(t, w.Output(), `"msg":"the watchdog ends","because":"`+signal.String()+` signal received"`)
 			assert.NoFileExists(t, w.Socket)
 			assert.Equal(t, 0, p.Wait(t, program.Patience), "the peer was hung up on")
@@ -41,7 +39,7 @@ func TestSIGTERMLeavesAnothersFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(w.Socket, []byte("another's"), 0o600))
 	assert.Contains(t, w.Body(t, "/readyz"), "not ready\nsocket: another file is in its place; remove "+w.Socket)
 	w.Signal(t, syscall.SIGTERM)
-	w.Wait(t, 5*time.Second)
+	w.Wait(t, program.Patience)
 	content, err := os.ReadFile(w.Socket)
 	require.NoError(t, err)
 	assert.Equal(t, "another's", string(content))
@@ -92,12 +90,12 @@ func TestASecondWatchdogOnTheDatabaseStandsBy(t *testing.T) {
 // reaped in between.
 func TestRestart(t *testing.T) {
 	program.OnBoth(t, func(t *testing.T, d *program.Database) {
-		s := program.For(t, d.URL).With(program.Settings{"HEARTBEAT_WARMUP": "5s"})
+		s := program.For(t, d.URL).With(program.Settings{"HEARTBEAT_WARMUP": "10s"})
 		first := program.Serve(t, s)
 		d.Finished(t, job, guarded)
 		o, err := newClient(t, first.Socket).Mark(t.Context(), ofJob(job))
 		require.NoError(t, err)
-		require.Equal(t, client.OK, o.Check(t.Context()).State)
+		confirmed(t, o)
 		first.Signal(t, syscall.SIGKILL)
 		first.Wait(t, program.Patience)
 		d.Age(t, job, pastGrace)
@@ -106,7 +104,7 @@ func TestRestart(t *testing.T) {
 		program.Eventually(t, "the client resumes", func() bool {
 			return second.Metric(t, `finalizer_marks_total{result="resumed"}`) == 1
 		})
-		assert.Equal(t, client.OK, o.Check(t.Context()).State)
+		confirmed(t, o)
 		program.Eventually(t, "the warm-up is over", func() bool { return second.Metric(t, "reaper_warming_up") == 0 })
 		passes(t, second, 5)
 		assert.Equal(t, "running 1", d.Status(t, job))

@@ -21,6 +21,8 @@ func TestTC08Incident(t *testing.T) {
 			r := replay{Database: d, tree: filepath.Join(t.TempDir(), "tree")}
 			w := program.Serve(t, program.For(t, d.URL).With(program.Settings{"REAPER_FINALIZER_LIVENESS_ENABLED": "false"}))
 			first := r.begin(t, w, job)
+			require.True(t, first.Check(t.Context()).Proceed(client.UnlessRevoked))
+			r.merge(t, job)
 			becomes(t, d, job, "queued 1")
 			r.rerun(t, w, job)
 			r.end(t, first, job)
@@ -34,6 +36,8 @@ func TestTC08Incident(t *testing.T) {
 			r := replay{Database: d, tree: filepath.Join(t.TempDir(), "tree")}
 			w := program.Serve(t, program.For(t, d.URL))
 			first := r.begin(t, w, again)
+			confirmed(t, first)
+			r.merge(t, again)
 			program.Eventually(t, "the reaper defers", func() bool { return w.Metric(t, `finalizer_defers_total{reason="held"}`) >= 3 })
 			require.Equal(t, "running 1", d.Status(t, again))
 			r.end(t, first, again)
@@ -53,16 +57,20 @@ type replay struct {
 	tree string
 }
 
-// begin finalizes up to the middle of the merge, and lets the grace pass.
+// begin finalizes up to the check before the merge.
 func (r replay) begin(t *testing.T, w *program.Watchdog, id int64) *client.Ownership {
 	t.Helper()
 	r.Finished(t, id, guarded)
 	o, err := newClient(t, w.Socket).Mark(t.Context(), ofJob(id))
 	require.NoError(t, err)
-	require.True(t, o.Check(t.Context()).Proceed(client.UnlessRevoked))
+	return o
+}
+
+// merge merges the first half, and lets the grace pass.
+func (r replay) merge(t *testing.T, id int64) {
+	t.Helper()
 	r.write(t, "half of ORCH-%d", id)
 	r.Age(t, id, pastGrace)
-	return o
 }
 
 // rerun claims the job again and finalizes it: the re-test looks at the tree.

@@ -39,7 +39,7 @@ func TestDeathIsProvenAcrossContainers(t *testing.T) {
 		t.Error("its container ended with it")
 	default:
 	}
-	assert.InDelta(t, 1, w.Metric(t, `reaper_reaped_total{reason="owner-died",tier="2"}`), 0)
+	program.Eventually(t, "it is counted", func() bool { return w.Metric(t, `reaper_reaped_total{reason="owner-died",tier="2"}`) == 1 })
 }
 
 // runsAsTheManifestSays holds against the kernel's word what was asked of it.

@@ -108,7 +108,7 @@ func (b *buffer) String() string {
 }
 
 // Patience is how long a test waits for what should come about at once: long, for the machine may be busy.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Eventually waits until a condition holds. What says what is waited for.
 func Eventually(t testing.TB, what string, holds func() bool) {
