@@ -79,7 +79,7 @@ _SCAN_EVERY = 1.0  # how often ended threads are looked for, while something is 
 _ADOPT_WITHIN = 1.0  # how long after a thread's end another may still adopt what it owned
 _MAX_AGAIN = 5.0  # at least so often an absent watchdog is looked for, whatever its lease was
 _MAX_REFUSED = 1000  # refused marks that are remembered, in case clear(job) comes for them
-_TAIL_WAIT = 1.0  # how long close waits for its thread
+_TAIL_WAIT = 1.0  # how long close and the end of the interpreter wait for its thread
 _SAME_AGAIN = 1.0  # no more than one line in so many seconds about the same fault
 
 _log = logging.getLogger("finalizer_liveness")
@@ -1067,9 +1067,9 @@ class _Link:
         """Hang up and end the thread."""
         self.talk.closed = True
         self.do(lambda: self.talk.give_up("the client is closed"))
-        self.end(_TAIL_WAIT)
+        self.end()
 
-    def end(self, limit: float) -> None:
+    def end(self) -> None:
         """End the thread."""
         self.talk.closed = True
         self.quit.set()
@@ -1078,7 +1078,7 @@ class _Link:
         if thread is None or thread is threading.current_thread():
             return
         try:
-            thread.join(limit)
+            thread.join(_TAIL_WAIT)
         except RuntimeError:
             pass  # another thread is just about to start it: it will find the client closed
 
@@ -1637,10 +1637,10 @@ def _forked() -> None:
 
 
 def _exiting() -> None:
-    """Let no thread run into an interpreter that is taken apart. Whoever still owns something is told by the
-    exit of the process."""
+    """Let no thread run into an interpreter that is taken apart: it may crash there. Whoever still owns something is
+    told by the exit of the process."""
     for client in list(_clients):
-        client._link.end(min(client._settings.timeout, _TAIL_WAIT))
+        client._link.end()
 
 
 os.register_at_fork(after_in_child=_forked)

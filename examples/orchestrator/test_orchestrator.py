@@ -25,15 +25,30 @@ from store import Store  # noqa: E402
 GRACE = 3.0  # seconds, in every watchdog of these tests
 
 
-class Orchestrator:
-    """orchestrator.py run as a process, and what it told."""
+HELD = """
+import pathlib, runpy, time
+import stages
 
-    def __init__(self, world, **options):
+def retest(tree):
+    while not (pathlib.Path(tree._folder) / "tested").exists():
+        time.sleep(0.05)
+    return True
+
+stages.Tree.retest = retest
+runpy.run_path("orchestrator.py", run_name="__main__")
+"""
+
+
+class Orchestrator:
+    """orchestrator.py run as a process, and what it told. A re-test that is held lasts until World.tested."""
+
+    def __init__(self, world, held=False, **options):
         arguments = ["--database", world.url, "--socket", world.watchdog.socket, "--tree", world.tree]
         for name, value in dict({"agent": 0.2}, **options).items():
             arguments += ["--" + name.replace("_", "-"), str(value)]
+        program = ["-c", HELD] if held else [str(HERE / "orchestrator.py")]
         with open(os.path.join(world.folder, "stderr"), "a") as errors:
-            self.process = subprocess.Popen([sys.executable, str(HERE / "orchestrator.py"), *arguments, "run"], cwd=HERE, text=True,
+            self.process = subprocess.Popen([sys.executable, *program, *arguments, "run"], cwd=HERE, text=True,
                                             stdout=subprocess.PIPE, stderr=errors)
         self.told = []
         world.told.append(self.told)
@@ -44,8 +59,8 @@ class Orchestrator:
         for line in self.process.stdout:
             self.told.append(json.loads(line))
 
-    def seen(self, event, within=40.0):
-        return harness.until(lambda: [t for t in self.told if t["event"] == event], within, event + " was not told")
+    def seen(self, event):
+        return harness.until(lambda: [t for t in self.told if t["event"] == event], what=event + " was not told")
 
     def kill(self):
         self.process.kill()
@@ -86,6 +101,9 @@ class World(unittest.TestCase):
         self.addCleanup(lambda: o.process.stdout.closed or o.kill())
         return o
 
+    def tested(self):
+        pathlib.Path(self.tree, "tested").touch()
+
     def job(self):
         """The one job: its status, its attempt, its task's stage and how many runs it had."""
         with self.store._transaction() as execute:
@@ -94,7 +112,7 @@ class World(unittest.TestCase):
     def owned(self, o):
         """Wait until an orchestrator finalizes and the watchdog knows it."""
         o.seen("finalizing")
-        harness.until(lambda: self.watchdog.ask(op="status")["owned"], 40)
+        harness.until(lambda: self.watchdog.ask(op="status")["owned"])
 
     def by_proof(self, job):
         """See to it that a job was reaped for its owner's death, which is at once, and not for its age."""
@@ -105,9 +123,9 @@ class World(unittest.TestCase):
         with self.store._transaction() as execute:
             return [row[0] for row in execute("SELECT status FROM jobs ORDER BY id")]
 
-    def becomes(self, wanted, within=40.0):
+    def becomes(self, wanted):
         try:
-            harness.until(lambda: self.job() == wanted, within)
+            harness.until(lambda: self.job() == wanted)
         except AssertionError:
             self.assertEqual(wanted, self.job(), "\n%s\n%s" % (self.told, self.watchdog.logged()))
 
@@ -148,16 +166,16 @@ class World(unittest.TestCase):
         for ref, stage in (("ORCH-1", "review"), ("ORCH-2", "deploy-staging")):
             self.store.submit(ref, stage)
         o = self.orchestrator(retest=60, merge=0.1, agent=1)
-        harness.until(lambda: self.statuses()[0] == "done", 40)
+        harness.until(lambda: self.statuses()[0] == "done")
         self.owned(o)
         self.store.submit("ORCH-3", "deploy-staging")
-        harness.until(lambda: self.statuses()[2] == "running", 40)
+        harness.until(lambda: self.statuses()[2] == "running")
         o.kill()
-        harness.until(lambda: self.statuses()[1] == "queued", 40)
+        harness.until(lambda: self.statuses()[1] == "queued")
         self.by_proof(2)
         self.assertEqual(["done", "queued", "running"], self.statuses(), "an agent may still work; its orchestrator's start decides")
         self.orchestrator(retest=0.1, merge=0.1)
-        harness.until(lambda: self.statuses() == ["done"] * 3, 40)
+        harness.until(lambda: self.statuses() == ["done"] * 3)
         self.assertEqual({"ORCH-1": 1, "ORCH-2": 1, "ORCH-3": 1}, self.merged())
 
     def test_the_orchestrator_is_killed_in_the_middle_of_its_merge(self):
@@ -173,32 +191,37 @@ class World(unittest.TestCase):
     def test_the_watchdog_is_killed_in_the_middle(self):
         self.begin()
         self.store.submit("ORCH-111", "deploy-staging")
-        o = self.orchestrator(retest=GRACE + 4, merge=0.1)
+        o = self.orchestrator(held=True, merge=0.1)
         self.owned(o)
         self.watchdog.kill()
         time.sleep(1)
         self.watchdog.start()
+        time.sleep(GRACE + 1)
+        self.tested()
         self.becomes(("done", 1, "deploy", 1))
         self.assertEqual(({"ORCH-111": 1}, []), (self.merged(), self.watchdog.reaps(1)))
 
     def test_the_watchdog_is_stopped_and_goes_on(self):
         self.begin()
         self.store.submit("ORCH-111", "deploy-staging")
-        o = self.orchestrator(retest=GRACE + 4, merge=0.1)
+        o = self.orchestrator(held=True, merge=0.1)
         self.owned(o)
         self.watchdog.process.send_signal(signal.SIGSTOP)
         time.sleep(GRACE + 1)
         self.watchdog.process.send_signal(signal.SIGCONT)
+        self.owned(o)  # it answers again
+        self.tested()
         self.becomes(("done", 1, "deploy", 1))
 
     def test_the_orchestrator_is_stopped_and_goes_on(self):
         self.begin()
         self.store.submit("ORCH-111", "deploy-staging")
-        o = self.orchestrator(retest=1, merge=0.1)
+        o = self.orchestrator(held=True, merge=0.1)
         self.owned(o)
         o.process.send_signal(signal.SIGSTOP)
         time.sleep(GRACE + 2)
         self.assertEqual(("running", 1, "deploy-staging", 1), self.job(), "it is stalled, and left alone")
+        self.tested()
         o.process.send_signal(signal.SIGCONT)
         self.becomes(("done", 1, "deploy", 1))
 
@@ -221,9 +244,11 @@ class World(unittest.TestCase):
         self.owned(o)
         self.watchdog.kill()
         o.kill()
-        again = self.orchestrator(retest=GRACE + 2, merge=0.1)
+        again = self.orchestrator(held=True, merge=0.1)
         self.assertEqual(1, again.seen("started")[0]["requeued"])
         self.watchdog.start()
+        time.sleep(GRACE + 1)
+        self.tested()
         self.becomes(("done", 2, "deploy", 2))
 
     def test_a_finalizer_ends_by_an_exception(self):

@@ -13,17 +13,22 @@ import sys
 import tempfile
 import threading
 import time
+import unittest.mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "clients" / "python"))
 
+import finalizer_liveness  # noqa: E402
 from finalizer_liveness import Client  # noqa: E402
+
+PATIENT = 60.0
+"""Seconds that something may take in a test of what comes about, not when: the machine may be busy."""
 
 SETTINGS = {
     "WATCHDOG_LISTEN": "127.0.0.1:0",
     "WATCHDOG_HEARTBEAT_LEASE": "1s",
     "WATCHDOG_REAPER_INTERVAL": "100ms",
-    "WATCHDOG_REAPER_FINALIZE_GRACE": "3s",
+    "WATCHDOG_REAPER_FINALIZE_GRACE": "5m",  # Database.age goes past it
     "WATCHDOG_REAPER_CEILING": "10m",
     "WATCHDOG_CHECK_HOLD": "2s",
 }
@@ -41,7 +46,7 @@ def binary():
     return path
 
 
-def until(seen, within=5.0, what="it did not come"):
+def until(seen, within=PATIENT, what="it did not come"):
     """Wait until seen() is true, and return what it gave."""
     end, pause = time.monotonic() + within, 0.005
     while True:
@@ -77,15 +82,24 @@ class Database:
         with self.connect() as db:
             return db.execute(statement, values).fetchall()
 
-    def job(self, job, stage="deploy-staging", status="running", run=None):
-        """Add a job whose run has just finished; the run has the job's id unless told otherwise."""
+    def job(self, job, stage="deploy-staging", status="running", run=None, finished=True):
+        """Add a job whose run has just finished, unless told otherwise; so has the run the job's id."""
         now = time.time()
         with self.connect() as db:
             db.execute("INSERT INTO tasks (id, ref, stage) VALUES (?, ?, ?)", (job, "ORCH-%d" % job, stage))
             db.execute("INSERT INTO jobs (id, task_id, status, attempt, created_at, started_at) VALUES (?, ?, ?, 1, ?, ?)",
                        (job, job, status, now, now))
             db.execute("INSERT INTO agent_runs (id, job_id, exit_code, started_at, finished_at) VALUES (?, ?, 0, ?, ?)",
-                       (run or job, job, now, now))
+                       (run or job, job, now, now if finished else None))
+
+    def finish(self, job):
+        self.run("UPDATE agent_runs SET finished_at = ? WHERE job_id = ?", time.time(), job)
+
+    def age(self, job):
+        """Make the job and its run older: past the grace of the tests' watchdogs, and not past their ceiling."""
+        ago = "started_at = started_at - 400"
+        self.run("UPDATE agent_runs SET %s, finished_at = finished_at - 400 WHERE job_id = ?" % ago, job)
+        self.run("UPDATE jobs SET %s, created_at = created_at - 400 WHERE id = ?" % ago, job)
 
     def status(self, job):
         return self.run("SELECT status FROM jobs WHERE id = ?", job)[0][0]
@@ -108,7 +122,10 @@ class Watchdog:
 
     def start(self):
         self.process = subprocess.Popen([binary(), "serve"], env=self.env, stdout=self.log, stderr=self.log)
-        until(self.answers, what="the watchdog did not start: " + self.logged())
+        try:
+            until(self.answers)
+        except AssertionError:
+            raise AssertionError("the watchdog did not start: " + self.logged()) from None
 
     def ask(self, **request):
         with contextlib.closing(Wire(self.socket)) as wire:
@@ -144,7 +161,7 @@ class Wire:
 
     def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(5)
+        self.sock.settimeout(PATIENT)
         try:
             self.sock.connect(path)
         except OSError:
@@ -208,7 +225,7 @@ class Script:
     """
 
     def __init__(self, **answers):
-        self.answers = {"hello": [{"ok": True, "v": 1, "session": "s", "lease_s": 3, "beat_s": 1}], "beat": [{"ok": True}],
+        self.answers = {"hello": [{"ok": True, "v": 1, "session": "s", "lease_s": 60, "beat_s": 1}], "beat": [{"ok": True}],
                         "mark": [{"ok": True, "token": 42}], "check": [{"ok": True, "hold_s": 30}],
                         "step": [{"ok": True}], "clear": [{"ok": True}]}
         self.answers.update(answers)
@@ -243,15 +260,67 @@ def hang(lines, out):
     lines.read()
 
 
-PATIENT = 5.0
-"""Seconds that a call may take in a test of what is answered, not when: the machine may be busy."""
-
-
 def marked(case, watchdog, **options):
-    """A client of a watchdog or a fake, closed when the test ends."""
+    """A client of a watchdog or a fake, closed when the test ends. However long hello and the end of its thread
+    take, they are waited for."""
     client = Client(watchdog.socket, **options)
+    patch(case, "_HELLO_WITHIN", PATIENT)
+    patch(case, "_TAIL_WAIT", PATIENT)
     case.addCleanup(client.close)
     return client
+
+
+def patch(case, name, value):
+    """Change the client's module until the test ends."""
+    patched = unittest.mock.patch.object(finalizer_liveness, name, value)
+    patched.start()
+    case.addCleanup(patched.stop)
+
+
+class Clock:
+    """Stands in for the client's clock until the test ends, and goes on only when it is told to."""
+
+    def __init__(self, case):
+        self.now = finalizer_liveness._boottime()
+        patch(case, "_boottime", lambda: self.now)
+
+    def skip(self, seconds):
+        self.now += seconds
+
+
+def scans(client, clock):
+    """Have the client look three times for who ended without a clear, a second apart, and say what it finds.
+    It looks whenever it has read: a mark's reply, before the reply to the clear."""
+    for _ in range(3):
+        clock.skip(1)
+        client.own(SCANS, run=1).clear()
+
+
+SCANS = "scans"
+"""The job that scans owns."""
+
+
+def cleared(script):
+    """The jobs that were cleared, but for that of scans."""
+    return [r["job"] for r in script.asked("clear") if r["job"] != SCANS]
+
+
+class TooSlow(AssertionError):
+    """Something took longer than it may."""
+
+
+def faster(took, bound, what=""):
+    if took >= bound:
+        raise TooSlow("it took %g s, not less than %g: %s" % (took, bound, what))
+
+
+def calmly(measure):
+    """What a body gives that measures how long something takes. A machine that is busy for a moment fails no test: what is
+    slow by itself is slow each time."""
+    for _ in range(19):
+        with contextlib.suppress(TooSlow):
+            return measure()
+    return measure()
 
 
 def spent(call):

@@ -86,11 +86,11 @@ class Calls(unittest.TestCase):
             answer = o.check(hold=7)
         self.assertTrue(answer)
         self.assertEqual(OK, answer.state)
-        self.assertGreater(answer.remaining(), 29)
+        self.assertGreater(answer.remaining(), 20)
         self.assertLessEqual(answer.remaining(), 30)
         step = script.asked("step")[0]
         self.assertEqual("merge-gate re-test", step["step"])
-        self.assertAlmostEqual(1800, step["budget_s"], delta=1)
+        self.assertAlmostEqual(1800, step["budget_s"], delta=10)
         self.assertEqual(7, script.asked("check")[-1]["hold_s"])
 
     def test_a_hold_that_ran_out_on_the_way_is_none(self):
@@ -116,7 +116,7 @@ class Calls(unittest.TestCase):
         with client.own(1, run=2) as o:
             self.assertFalse(o.revoked.is_set())
             o.step("merge")
-            self.assertTrue(o.revoked.wait(5))
+            self.assertTrue(o.revoked.wait(harness.PATIENT))
             self.assertEqual("backstop", o.reason)
             self.assertEqual(REVOKED, o.check().state)
             self.assertFalse(client.is_owned(1))
@@ -125,7 +125,7 @@ class Calls(unittest.TestCase):
         event = {"event": "revoked", "job": "1", "token": 42, "reason": "closed"}
         script, client = self.served(mark=[[event, {"ok": True, "token": 42}]])
         o = client.mark(1, run=2)
-        self.assertTrue(o.revoked.wait(5))
+        self.assertTrue(o.revoked.wait(harness.PATIENT))
         self.assertEqual("closed", o.reason)
         self.assertEqual([], script.asked("check"))
 
@@ -151,26 +151,32 @@ class Calls(unittest.TestCase):
         self.assertEqual(OK, o.check().state)
 
     def test_is_owned_follows_the_lease_by_the_own_clock(self):
-        _, client = self.served(hello=[{"ok": True, "lease_s": 1, "beat_s": 0.9}], beat=[None])
+        clock = harness.Clock(self)
+        _, client = self.served(hello=[{"ok": True, "lease_s": 15, "beat_s": 5}], beat=[None])
         with client.own(1, run=2):
             self.assertTrue(client.is_owned(1))
             self.assertTrue(client.is_owned("1"))
             self.assertFalse(client.is_owned(2))
-            harness.until(lambda: not client.is_owned(1))
+            clock.skip(14.9)
+            self.assertTrue(client.is_owned(1))
+            clock.skip(0.2)
+            self.assertFalse(client.is_owned(1))
 
     def test_one_connection_beats_for_all(self):
         script, client = self.served(mark=[{"ok": True, "token": t} for t in range(1, 300)],
-                                     hello=[{"ok": True, "lease_s": 1, "beat_s": 0.1}])
+                                     hello=[{"ok": True, "lease_s": 60, "beat_s": 0.1}])
         for job in range(200):
             client.own(job, run=1)
         self.assertEqual(1, len([t for t in harness.own_threads() if t is client._link._thread]))
         self.assertEqual(1, len(script.asked("hello")))
-        before = len(script.asked("beat"))
-        time.sleep(0.5)
-        self.assertLessEqual(len(script.asked("beat")) - before, 6)
+        began, before = time.monotonic(), len(script.asked("beat"))
+        harness.until(lambda: len(script.asked("beat")) - before >= 4)
+        beats = len(script.asked("beat")) - before
+        self.assertLessEqual(beats, (time.monotonic() - began) / 0.1 + 2)
 
     def test_a_thread_that_ended_without_clearing_is_noticed(self):
-        script, client = self.served(check=[{"ok": True, "hold_s": 3}])
+        clock = harness.Clock(self)
+        script, client = self.served(check=[{"ok": True, "hold_s": 30}])
 
         def finalize():
             client.mark(1, run=2)
@@ -182,27 +188,28 @@ class Calls(unittest.TestCase):
         thread.start()
         thread.join()
         with self.assertLogs("finalizer_liveness", logging.WARNING) as logs:
-            harness.until(lambda: script.asked("clear"))
-            time.sleep(0.5)
-            self.assertEqual(["1"], [r["job"] for r in script.asked("clear")], "a hold runs out first")
-            harness.until(lambda: len(script.asked("clear")) == 2)
+            harness.scans(client, clock)
+            self.assertEqual(["1"], harness.cleared(script), "a hold runs out first")
+            clock.skip(30)
+            harness.scans(client, clock)
         self.assertIn("ended without clearing", logs.output[0])
-        time.sleep(2.2)
+        self.assertEqual(["1", "2"], harness.cleared(script))
         self.assertTrue(client.is_owned(3), "this thread lives")
 
     def test_who_adopts_is_the_finalizer(self):
-        script, client = self.served(mark=[{"ok": True, "token": 42}, {"ok": True, "token": 43}])
+        clock = harness.Clock(self)
+        script, client = self.served(mark=[{"ok": True, "token": t} for t in range(1, 99)])
         owned = []
         thread = threading.Thread(target=lambda: owned.append(client.mark(1, run=2)))
         thread.start()
         thread.join()
         client.own(2, run=2).clear()  # which has the client look around
-        time.sleep(0.3)
+        clock.skip(0.9)
         owned[0].adopt()
-        time.sleep(2.3)
+        harness.scans(client, clock)
         self.assertTrue(client.is_owned(1))
         client.clear(1)
-        self.assertEqual(["2", "1"], [r["job"] for r in script.asked("clear")])
+        self.assertEqual(["2", "1"], harness.cleared(script))
 
     def test_what_no_request_can_name_is_not_marked(self):
         _, client = self.served()

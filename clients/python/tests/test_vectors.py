@@ -48,6 +48,7 @@ class Talk:
                 sock.sendall(data + (b"" if line.get("open") else b"\n"))
         elif "hangup" in line:
             self.hang_up(line.get("on", "a"))
+            time.sleep(0.02)  # the watchdog is to see it before what comes next
         elif "closed" in line:
             with contextlib.suppress(ConnectionResetError):  # with what it has not read
                 self.case.assertEqual(b"", lines.read())
@@ -80,7 +81,7 @@ class Talk:
     def peer(self, name):
         if name not in self.peers:
             sock = socket.socket(socket.AF_UNIX)
-            sock.settimeout(5)
+            sock.settimeout(harness.PATIENT)
             sock.connect(self.path)
             self.peers[name] = (sock.makefile("rb"), sock)
         return self.peers[name]
@@ -88,7 +89,6 @@ class Talk:
     def hang_up(self, name):
         for end in self.peers.pop(name):
             end.close()
-        time.sleep(0.02)  # the watchdog is to see it before what comes next
 
     def close(self):
         for name in list(self.peers):
@@ -123,10 +123,8 @@ class Vectors(unittest.TestCase):
                 script = harness.Script(**{op: [self.spoken(a)] for op, a in case["answers"].items()})
                 fake = harness.Fake(script)
                 patience = 0.3 if None in case["answers"].values() else harness.PATIENT
-                client = finalizer_liveness.Client(fake.socket, timeout=patience)
                 self.addCleanup(fake.close)
-                self.addCleanup(client.close)
-                o = client.own(1, run=2)
+                o = harness.marked(self, fake, timeout=patience).own(1, run=2)
                 if case["granted"]:
                     harness.until(lambda: o.granted)
                 self.assertEqual(case["granted"], o.granted, o.reason)
