@@ -65,7 +65,8 @@ func step(t *testing.T, d *program.Database, stamps string, by time.Duration) {
 	w := &world{Database: d, watchdog: clock.Serve(t, settings), tree: filepath.Join(program.Folder(t), "tree"), env: clock.Env(t)}
 	defer w.tell(t, finalizing, working, unmarked, later)
 	// In the stage review there is no re-test: the first job merges for a while, and the others never come to it.
-	orchestrator := w.orchestrator(t, "--agent", "1", "--retest", "600", "--merge", "6")
+	// The agents work for longer than it takes to step the clock.
+	orchestrator := w.orchestrator(t, "--agent", "4", "--retest", "600", "--merge", "6")
 	w.submit(t, finalizing, "review")
 	program.Eventually(t, "the first is owned", func() bool { return w.owned(t, finalizing) == "connected" })
 	time.Sleep(grace) // it would be reaped for its age by now

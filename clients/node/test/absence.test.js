@@ -11,7 +11,7 @@ import { test } from 'node:test';
 import { Client } from '../src/index.js';
 import { backoff } from '../src/link.js';
 import { Fake, hang, Script, scripted } from './support/fake.js';
-import { PATIENT, sleep, spent, until } from './support/time.js';
+import { calmly, PATIENT, sleep, spent, until } from './support/time.js';
 import { folder } from './support/watchdog.js';
 
 const BOUND = 50;
@@ -28,17 +28,6 @@ function place(t) {
   const made = folder();
   t.after(() => rmSync(made, { recursive: true }));
   return join(made, 's');
-}
-
-/** A machine that is busy for a moment fails no test: what is slow by itself is slow each time. */
-async function calmly(body) {
-  for (let tries = 10; ; tries--) {
-    try {
-      return await body();
-    } catch (error) {
-      if (tries === 1) throw error;
-    }
-  }
 }
 
 /** Mark, step, check and clear, each within the bound. */
@@ -76,8 +65,10 @@ test('absent', async (t) => {
   });
   await sleep(500); // by now it is looked for more rarely than a call may take
   await calls(liveness, 1, BOUND);
-  const usual = await median(50, async () => (await liveness.own(2, { run: 1 })).clear());
-  assert.ok(usual < BOUND / 5, `nothing is waited for: ${usual} ms`);
+  await calmly(async () => {
+    const usual = await median(50, async () => (await liveness.own(2, { run: 1 })).clear());
+    assert.ok(usual < BOUND / 5, `nothing is waited for: ${usual} ms`);
+  });
   assert.equal((await keeper.check()).reason, 'the watchdog is away');
 });
 
@@ -93,8 +84,10 @@ test('accepts and never answers', async (t) => {
     assert.ok(first > BOUND * 0.9 && first < BOUND + SLACK, `it might have answered: ${first} ms`);
     return liveness;
   });
-  const usual = await median(20, () => calls(liveness, 1));
-  assert.ok(usual < 30, `only the first call waited: ${usual} ms`);
+  await calmly(async () => {
+    const usual = await median(20, () => callsOnce(liveness, 1));
+    assert.ok(usual < 30, `only the first call waited: ${usual} ms`);
+  });
 });
 
 test('neither accepts nor answers', async (t) => {
@@ -121,7 +114,7 @@ test('falls silent after the mark', async (t) => {
     assert.deepEqual([answer.state, answer.proceed], ['unknown', false], 'it was granted once');
     return o;
   });
-  assert.ok((await median(9, () => o.check())) < BOUND / 5);
+  await calmly(async () => assert.ok((await median(9, () => o.check())) < BOUND / 5));
   assert.ok((await spent(() => o.check({ timeout: 200 }))) > 190, 'who asks for more waits');
 });
 
@@ -170,7 +163,8 @@ test('is asked again ever more rarely', async (t) => {
   const fake = await Fake.serve(t, (conn) => conn.end('nonsense\n'));
   await client(t, fake.socket).own(1, { run: 1 });
   await sleep(1000);
-  assert.ok(fake.connections >= 3 && fake.connections < 12, `${fake.connections}`);
+  assert.ok(fake.connections < 12, `${fake.connections}`);
+  await until(() => fake.connections >= 3, 'it is asked again');
   for (let failures = 0; failures < 100; failures++) {
     const most = failures === 0 ? 5 : Math.min(5000, 25 * 2 ** failures);
     const wait = backoff(failures, 5000);

@@ -52,7 +52,7 @@ export class Script {
 
   constructor(answers = {}) {
     this.#answers = {
-      hello: [{ ok: true, v: 1, session: 's', lease_s: 3, beat_s: 1 }],
+      hello: [{ ok: true, v: 1, session: 's', lease_s: 60, beat_s: 1 }],
       beat: [{ ok: true }],
       mark: [{ ok: true, token: 42 }],
       check: [{ ok: true, hold_s: 30 }],
