@@ -40,7 +40,7 @@ runpy.run_path("orchestrator.py", run_name="__main__")
 
 
 class Orchestrator:
-    """orchestrator.py run as a process, and what it told. A re-test that is held lasts until World.tested."""
+    """orchestrator.py run as a process, and what it told. A re-test that is held lasts until World.end_retest."""
 
     def __init__(self, world, held=False, **options):
         arguments = ["--database", world.url, "--socket", world.watchdog.socket, "--tree", world.tree]
@@ -101,7 +101,7 @@ class World(unittest.TestCase):
         self.addCleanup(lambda: o.process.stdout.closed or o.kill())
         return o
 
-    def tested(self):
+    def end_retest(self):
         pathlib.Path(self.tree, "tested").touch()
 
     def job(self):
@@ -197,7 +197,7 @@ class World(unittest.TestCase):
         time.sleep(1)
         self.watchdog.start()
         time.sleep(GRACE + 1)
-        self.tested()
+        self.end_retest()
         self.becomes(("done", 1, "deploy", 1))
         self.assertEqual(({"ORCH-111": 1}, []), (self.merged(), self.watchdog.reaps(1)))
 
@@ -210,7 +210,7 @@ class World(unittest.TestCase):
         time.sleep(GRACE + 1)
         self.watchdog.process.send_signal(signal.SIGCONT)
         self.owned(o)  # it answers again
-        self.tested()
+        self.end_retest()
         self.becomes(("done", 1, "deploy", 1))
 
     def test_the_orchestrator_is_stopped_and_goes_on(self):
@@ -221,7 +221,7 @@ class World(unittest.TestCase):
         o.process.send_signal(signal.SIGSTOP)
         time.sleep(GRACE + 2)
         self.assertEqual(("running", 1, "deploy-staging", 1), self.job(), "it is stalled, and left alone")
-        self.tested()
+        self.end_retest()
         o.process.send_signal(signal.SIGCONT)
         self.becomes(("done", 1, "deploy", 1))
 
@@ -248,7 +248,7 @@ class World(unittest.TestCase):
         self.assertEqual(1, again.seen("started")[0]["requeued"])
         self.watchdog.start()
         time.sleep(GRACE + 1)
-        self.tested()
+        self.end_retest()
         self.becomes(("done", 2, "deploy", 2))
 
     def test_a_finalizer_ends_by_an_exception(self):
