@@ -218,7 +218,9 @@ class World(unittest.TestCase):
         self.store.submit("ORCH-111", "deploy-staging")
         o = self.orchestrator(held=True, merge=0.1)
         self.owned(o)
-        o.process.send_signal(signal.SIGSTOP)
+        with self.store._transaction():  # so that it does not stop within one of its own, which would lock the database
+            o.process.send_signal(signal.SIGSTOP)
+            os.waitpid(o.process.pid, os.WUNTRACED)
         time.sleep(GRACE + 2)
         self.assertEqual(("running", 1, "deploy-staging", 1), self.job(), "it is stalled, and left alone")
         self.end_retest()

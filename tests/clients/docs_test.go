@@ -84,7 +84,7 @@ func runGo(t *testing.T, code string) {
 	}
 	require.NotEmpty(t, other)
 	source := fmt.Sprintf(goProgram, code, other)
-	source = strings.ReplaceAll(source, "client.Options{", `client.Options{Socket: os.Getenv("WATCHDOG_SOCKET"), Timeout: 10 * time.Second, `)
+	source = strings.ReplaceAll(source, "client.Options{", `client.Options{Socket: os.Getenv("WATCHDOG_SOCKET"), Timeout: time.Minute, `)
 	w := newDocumented(t)
 	w.write(t, "main.go", source)
 	// The program is of this module, as if it lay in a folder here.
@@ -135,7 +135,7 @@ func main() {
 `
 
 // patient gives Python's calls more time than they have by default: the machine may be busy.
-const patient = "import finalizer_liveness as f\nf._default['client'] = f.Client(timeout=10)\n"
+const patient = "import finalizer_liveness as f\nf._HELLO_WITHIN = 60\nf._default['client'] = f.Client(timeout=60)\n"
 
 func runPython(t *testing.T, code string) {
 	w := newDocumented(t)
@@ -168,7 +168,7 @@ func runNode(t *testing.T, code string) {
 
 // patientNode is patient for Node, and what else the page takes for granted.
 const patientNode = `import { Client } from 'finalizer-liveness';
-const liveness = new Client({ timeout: 10_000 });
+const liveness = new Client({ timeout: 60_000 });
 const own = (...args) => liveness.own(...args);
 const [jobId, runId, retest, merge] = [1914, 2207, async () => {}, async () => console.log('merged')];
 `
