@@ -218,9 +218,9 @@ test('isOwned follows the lease by the own clock', async (t) => {
     [1, '1', 1n, 2, 1.5, null].map((job) => liveness.isOwned(job)),
     [true, true, true, false, false, false],
   );
-  suspend(300);
+  suspend(400);
   assert.ok(liveness.isOwned(1));
-  suspend(300);
+  suspend(400);
   assert.ok(!liveness.isOwned(1), 'the lease has lapsed');
 });
 
