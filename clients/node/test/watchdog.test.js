@@ -31,7 +31,8 @@ async function leftAlone(watchdog, owned) {
 const confirmed = (o) => until(async () => (await o.check()).state === 'ok', 'the ownership is confirmed');
 
 test('beside the watchdog', { concurrency: true }, async (t) => {
-  const watchdog = await Watchdog.start();
+  // A busy machine may keep a client away for longer than the lease of the other tests.
+  const watchdog = await Watchdog.start({ WATCHDOG_HEARTBEAT_LEASE: '1m', WATCHDOG_HEARTBEAT_WARMUP: '1s' });
   t.after(() => watchdog.close());
   const tests = [];
   const it = (name, work) => tests.push(t.test(name, work));
@@ -60,16 +61,6 @@ test('beside the watchdog', { concurrency: true }, async (t) => {
     const o = await client(t, watchdog).own(owned, { run: owned });
     if (!o.revoked.aborted) await once(o.revoked, 'abort');
     assert.deepEqual([o.reason, (await o.check()).state], ['closed', 'revoked']);
-  });
-
-  it('a flood of marks is granted whole', async (t) => {
-    const most = 3000;
-    const liveness = client(t, watchdog);
-    const ids = Array.from({ length: most }, (_, i) => `flood-${i}`);
-    const owned = await Promise.all(ids.map((id) => liveness.mark(id, { run: 1 })));
-    await until(() => owned.every((o) => o.granted), 'all are granted');
-    await Promise.all(ids.map((id) => liveness.clear(id)));
-    assert.ok(!ids.some((id) => liveness.isOwned(id)));
   });
 
   /** A watchdog that the test may kill or stop, a client with the default timeout, and what that owns. */
@@ -116,4 +107,15 @@ test('beside the watchdog', { concurrency: true }, async (t) => {
     await until(() => liveness.isOwned(1), 'the lease runs');
   });
   await Promise.all(tests);
+
+  // It leaves the others no time to say hello in.
+  await t.test('a flood of marks is granted whole', async (t) => {
+    const most = 3000;
+    const liveness = client(t, watchdog);
+    const ids = Array.from({ length: most }, (_, i) => `flood-${i}`);
+    const owned = await Promise.all(ids.map((id) => liveness.mark(id, { run: 1 })));
+    await until(() => owned.every((o) => o.granted), 'all are granted');
+    await Promise.all(ids.map((id) => liveness.clear(id)));
+    assert.ok(!ids.some((id) => liveness.isOwned(id)));
+  });
 });
