@@ -21,6 +21,7 @@ type conn struct {
 	name    string // of the session, for the peer
 	session *Session
 	out     outbox
+	parser  protocol.Parser
 	buf     []byte        // what was read of lines that are not whole yet
 	streak  int           // bytes since there was last nothing more to read
 	at      time.Duration // when what is being answered was received: all that its sender knew was so before

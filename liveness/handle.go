@@ -15,7 +15,7 @@ const confirmWithin = time.Second
 
 // answer handles one line and is false when the connection has to end.
 func (c *conn) answer(line []byte) bool {
-	req, wrong := protocol.Parse(line)
+	req, wrong := c.parser.Parse(line)
 	if wrong != nil {
 		c.reply(&protocol.Reply{ID: req.ID, Err: wrong})
 		return !wrong.Fatal

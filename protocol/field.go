@@ -7,6 +7,22 @@ import (
 	"time"
 )
 
+// text takes what was said in the field before, if it is said again. Only what had no escapes is kept for that, which all
+// are longer than what they stand for: one that looks like it is the same.
+func (p *parse) text(f field, val value, most int, to *string) *Error {
+	if val.kind == kindString && string(val.raw) == p.said[f] {
+		*to = p.said[f]
+		return nil
+	}
+	if wrong := text(f, val, most, to); wrong != nil {
+		return wrong
+	}
+	if len(*to) == len(val.raw) {
+		p.said[f] = *to
+	}
+	return nil
+}
+
 func text(f field, val value, most int, to *string) *Error {
 	if val.kind != kindString {
 		return bad(f.name(), "is a string")
@@ -37,33 +53,35 @@ func operation(f field, val value, to *Op) *Error {
 
 // echo takes the id as it stood in the line. It is held to be an identifier like any other.
 func echo(f field, val value, to *[]byte) *Error {
-	if wrong := checkIdentifier(f, val); wrong != nil {
+	if wrong := isIdentifier(f, val); wrong != nil {
 		return wrong
+	}
+	if !isPlain(val.raw) || len(val.raw) > MaxID {
+		var decoded string
+		if wrong := text(f, value{kind: kindString, raw: val.raw}, MaxID, &decoded); wrong != nil {
+			return wrong
+		}
 	}
 	*to = val.json
 	return nil
 }
 
 // identifier takes an integer literal as its text, or a string. Both of one text name the same thing.
-func identifier(f field, val value, to *string) *Error {
-	if wrong := checkIdentifier(f, val); wrong != nil {
+func (p *parse) identifier(f field, val value, to *string) *Error {
+	if wrong := isIdentifier(f, val); wrong != nil {
 		return wrong
 	}
-	*to, _ = unquote(val.raw)
-	return nil
+	return p.text(f, value{kind: kindString, raw: val.raw}, MaxID, to)
 }
 
-func checkIdentifier(f field, val value) *Error {
+func isIdentifier(f field, val value) *Error {
 	switch {
 	case val.kind == kindNumber && bytes.ContainsAny(val.raw, ".eE"), val.kind != kindNumber && val.kind != kindString:
 		return bad(f.name(), "is an integer or a string")
 	case len(val.raw) == 0:
 		return bad(f.name(), "is not empty")
-	case isPlain(val.raw) && len(val.raw) <= MaxID:
-		return nil
 	}
-	var decoded string
-	return text(f, value{kind: kindString, raw: val.raw}, MaxID, &decoded)
+	return nil
 }
 
 func token(f field, val value, to *uint64) *Error {

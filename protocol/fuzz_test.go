@@ -58,6 +58,26 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// FuzzParser checks that what a peer said before changes nothing in how its line is read.
+func FuzzParser(f *testing.F) {
+	f.Add([]byte(`{"op":"clear","job":"a\\n","token":1}`), []byte(`{"op":"clear","job":"a\n","token":1}`))
+	f.Add([]byte(`{"op":"clear","job":"a\n","token":1}`), []byte(`{"op":"clear","job":"a\\n","token":1}`))
+	f.Add([]byte(`{"op":"mark","job":1,"run":2,"key":"k","stage":"s"}`), []byte(`{"op":"mark","job":"1","run":"2","key":null,"stage":""}`))
+	f.Add([]byte(`{"op":"clear","job":"1.5","token":1}`), []byte(`{"op":"clear","job":1.5,"token":1}`))
+	f.Fuzz(func(t *testing.T, before, line []byte) {
+		var p protocol.Parser
+		_, _ = p.Parse(before)
+		clear(before) // a connection reads the next line where this one stood
+		for range 2 {
+			r, err := p.Parse(line)
+			want, wantErr := protocol.Parse(line)
+			if !reflect.DeepEqual(want, r) || !reflect.DeepEqual(wantErr, err) {
+				t.Fatalf("%s\nread  %+v, %v\nafter %+v, %v", line, want, wantErr, r, err)
+			}
+		}
+	})
+}
+
 // readNumbersAsText is json.Unmarshal but for numbers, of which that takes no larger ones than a float64 can be.
 func readNumbersAsText(line []byte, object *map[string]any) error {
 	d := json.NewDecoder(bytes.NewReader(line))
