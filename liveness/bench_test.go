@@ -115,7 +115,7 @@ func BenchmarkRegistry(b *testing.B) {
 	const many = 100_000
 	w := newWorld(b)
 	w.Registry = NewRegistry(Config{Lease: lease, Hold: holds, Grace: grace, Rules: rules{}, Observer: w.seen,
-		Limits:  Limits{PerSession: 1000, Total: 2 * many, Remembered: many},
+		Limits:  Limits{PerSession: 1000, Total: 3 * many, Remembered: many},
 		Enabled: func() bool { return true }}, 0, protocol.MaxToken)
 	var p *peer
 	for i := range many {
@@ -128,7 +128,11 @@ func BenchmarkRegistry(b *testing.B) {
 	b.Run("mark+clear", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			p.clear("new", p.mark("new", "1", "").Token)
+			reply := p.mark("new", "1", "")
+			if reply.Err != nil {
+				b.Fatal(reply.Err)
+			}
+			p.clear("new", reply.Token)
 		}
 	})
 	b.Run("check", func(b *testing.B) {

@@ -53,7 +53,7 @@ func TestWhatOneOfEachTakes(t *testing.T) {
 	}
 	require.Empty(t, p.owned)
 	p.told, w.endings = nil, nil
-	w.memory, w.jobs = newRemembered(), map[watchdog.JobID]*entry{}
+	w.memory, w.jobs = remembered{}, map[watchdog.JobID]*entry{}
 
 	each("a job that is remembered, revoked as often as counts", rememberedTakes, func(i int) {
 		for run := range most + 1 {

@@ -1,9 +1,6 @@
 package liveness
 
-import (
-	"container/list"
-	"time"
-)
+import "time"
 
 // rememberFor is how long a revocation is kept that nobody asks for again.
 const rememberFor = 24 * time.Hour
@@ -23,28 +20,54 @@ const (
 
 // remembered are the entries of jobs that nobody owns, by what they are worth, the longest remembered first. The
 // lines of the cheap and of the earned are bounded, so that one does not push the other out.
-type remembered [binding + 1]*list.List
+type remembered [binding + 1]chain
 
-func newRemembered() (m remembered) {
-	for i := range m {
-		m[i] = list.New()
-	}
-	return m
-}
-
-func (m remembered) drop(e *entry) {
-	if e.memory != nil {
-		m[e.worth].Remove(e.memory)
-		e.memory = nil
+func (m *remembered) drop(e *entry) {
+	if e.remembered {
+		m[e.worth].remove(e)
+		e.remembered = false
 	}
 }
 
-func (m remembered) put(e *entry, w worth) {
-	if e.memory != nil && e.worth == w {
+func (m *remembered) put(e *entry, w worth) {
+	if e.remembered && e.worth == w {
 		return
 	}
 	m.drop(e)
-	e.memory, e.worth = m[w].PushBack(e), w
+	m[w].add(e)
+	e.remembered, e.worth = true, w
+}
+
+// chain is entries in the order in which they were added. What links them is in themselves: a job that is marked and
+// cleared again and again takes no memory anew.
+type chain struct {
+	first, last *entry
+	len         int
+}
+
+func (c *chain) add(e *entry) {
+	if e.before = c.last; c.last == nil {
+		c.first = e
+	} else {
+		c.last.after = e
+	}
+	c.last = e
+	c.len++
+}
+
+func (c *chain) remove(e *entry) {
+	if e.before == nil {
+		c.first = e.after
+	} else {
+		e.before.after = e.after
+	}
+	if e.after == nil {
+		c.last = e.before
+	} else {
+		e.after.before = e.before
+	}
+	e.before, e.after = nil, nil
+	c.len--
 }
 
 // tidy forgets the entry if nothing in it matters any more, and otherwise sees to it that it will be
@@ -61,8 +84,8 @@ func (r *Registry) tidy(e *entry, at time.Duration) {
 	}
 	w := r.worth(e, at)
 	r.memory.put(e, w)
-	for line := r.memory[w]; w != binding && line.Len() > r.cfg.Limits.Remembered; {
-		r.forget(line.Front().Value.(*entry))
+	for line := &r.memory[w]; w != binding && line.len > r.cfg.Limits.Remembered; {
+		r.forget(line.first)
 	}
 }
 
@@ -98,9 +121,9 @@ func (r *Registry) matters(e *entry, at time.Duration) bool {
 
 // lapse forgets what matters no more until the instant, and puts what is worth less by then where it belongs.
 func (r *Registry) lapse(at time.Duration) {
-	for w, line := range r.memory {
-		for oldest := line.Front(); oldest != nil; oldest = line.Front() {
-			e := oldest.Value.(*entry)
+	for w := range r.memory {
+		line := &r.memory[w]
+		for e := line.first; e != nil; e = line.first {
 			if r.matters(e, at) && r.worth(e, at) == worth(w) {
 				break
 			}

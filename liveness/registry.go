@@ -1,7 +1,6 @@
 package liveness
 
 import (
-	"container/list"
 	"sync"
 	"time"
 
@@ -82,10 +81,12 @@ type entry struct {
 	newest  [2]given      // the newest token for it, by slot
 	holds   [2]hold       // by slot
 	cleared clear
-	reaping []revocation  // by a reap whose outcome is not known yet
-	revoked []revocation  // for good
-	memory  *list.Element // its place among those remembered; nil while it is owned
-	worth   worth         // of that place
+	reaping []revocation // by a reap whose outcome is not known yet
+	revoked []revocation // for good
+
+	remembered    bool  // it is among those that nobody owns
+	worth         worth // there
+	before, after *entry
 }
 
 // revocation says that a run of a job cannot be marked afresh, and, if it was owned, under which token it
@@ -164,7 +165,6 @@ func NewRegistry(cfg Config, last, bound uint64) *Registry {
 		order:     newOrder(cfg.Stages),
 		budgets:   newBudgets(),
 		restored:  make(map[uint64]Hold),
-		memory:    newRemembered(),
 	}
 }
 

@@ -219,7 +219,7 @@ func (m *reference) invariants(rt *rapid.T) {
 				stalled++
 			}
 		}
-		require.Equal(rt, e.slots[0] == nil && e.slots[1] == nil && len(e.reaping) == 0, e.memory != nil, "remembered or owned")
+		require.Equal(rt, e.slots[0] == nil && e.slots[1] == nil && len(e.reaping) == 0, e.remembered, "remembered or owned")
 	}
 	count := m.Count(m.at)
 	require.Equal(rt, owned, count.Owned)
