@@ -26,12 +26,12 @@ type outbox struct {
 
 	mu      sync.Mutex
 	buf     []byte
-	spare   []byte
 	asked   bool // flush was called and Flush has not begun
 	dropped bool
 
 	writing  sync.Mutex
-	deadline time.Time // guarded by writing
+	spare    []byte // guarded by writing, as the deadline is
+	deadline time.Time
 }
 
 // Tell queues an event and sees to it that it leaves. It does not block.
@@ -61,30 +61,31 @@ func (o *outbox) put(buf []byte) {
 	o.buf = buf
 }
 
-// Flush writes what is queued. A peer that cannot be written to, or did not read in time, is hung up on.
+// Flush writes what is queued. What is queued meanwhile has a Flush of its own to come. A peer that cannot be written to,
+// or did not read in time, is hung up on.
 func (o *outbox) Flush() {
 	o.writing.Lock()
 	defer o.writing.Unlock()
-	for {
-		o.mu.Lock()
-		o.asked = false
-		out, dropped := o.buf, o.dropped
-		o.buf, o.spare = o.spare[:0], nil
-		o.mu.Unlock()
-		if dropped {
-			hangUp(o.stream)
-			return
-		}
-		if len(out) == 0 {
-			o.keep(out)
-			return
-		}
-		if o.write(out) != nil {
-			o.drop()
-			continue
-		}
-		o.keep(out)
+	out, dropped := o.take()
+	if !dropped && len(out) > 0 && o.write(out) != nil {
+		o.drop()
+		dropped = true
 	}
+	if dropped {
+		hangUp(o.stream)
+	}
+	if cap(out) <= outboxKeep {
+		o.spare = out[:0]
+	}
+}
+
+// take returns what is queued, and leaves the spare buffer in its place.
+func (o *outbox) take() (out []byte, dropped bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.asked = false
+	out, o.buf, o.spare = o.buf, o.spare, nil
+	return out, o.dropped
 }
 
 func (o *outbox) write(out []byte) error {
@@ -103,15 +104,6 @@ func (o *outbox) drop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.dropped, o.buf = true, nil
-}
-
-func (o *outbox) keep(buf []byte) {
-	if cap(buf) > outboxKeep {
-		return
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.spare = buf[:0]
 }
 
 // hangUp ends a connection in both directions without closing it. Nothing more can be sent on it by anybody,
