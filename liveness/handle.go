@@ -83,7 +83,7 @@ func (c *conn) mark(at time.Duration, req *protocol.Request) protocol.Reply {
 	}
 	if reply.Err == nil {
 		c.watch()
-		c.srv.reserve()
+		c.srv.reserve(reply.Token)
 	}
 	return reply
 }

@@ -159,9 +159,11 @@ func (s *Server) preserve(ctx context.Context) {
 	}
 }
 
-// reserve sees to it that there are tokens for the marks to come.
-func (s *Server) reserve() {
-	last, _ := s.Registry.Tokens()
+// reserve sees to it that there are tokens for the marks that come after the last.
+func (s *Server) reserve(last uint64) {
+	if s.State.Enough(last) {
+		return
+	}
 	bound, err := s.State.Reserve(last)
 	if err != nil {
 		s.Log.Error("tokens could not be reserved; marks will be unavailable", "error", err)

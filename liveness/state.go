@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/finalizer-watchdog/watchdog"
@@ -34,7 +35,7 @@ type State struct {
 	file    *os.File
 	size    int64 // of the lines that are whole
 	lines   int   // since it was written anew
-	bound   uint64
+	bound   atomic.Uint64
 	unclear *time.Duration // see Recovered
 }
 
@@ -64,7 +65,8 @@ func OpenState(path, boot string, at time.Duration, wall time.Time) (*State, Rec
 	if micros := wall.UnixMicro(); micros > 0 && uint64(micros) < protocol.MaxToken/2 {
 		found.Bound = max(found.Bound, uint64(micros))
 	}
-	s := &State{path: path, boot: boot, bound: found.Bound + tokenBlock, unclear: found.unclear}
+	s := &State{path: path, boot: boot, unclear: found.unclear}
+	s.bound.Store(found.Bound + tokenBlock)
 	if err := s.Rewrite(func() []Hold { return found.Holds }); err != nil {
 		return nil, found, err
 	}
@@ -72,30 +74,29 @@ func OpenState(path, boot string, at time.Duration, wall time.Time) (*State, Rec
 }
 
 // Bound is the bound of the tokens that are reserved.
-func (s *State) Bound() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.bound
-}
+func (s *State) Bound() uint64 { return s.bound.Load() }
+
+// Enough reports whether tokens are reserved for a good while beyond last.
+func (s *State) Enough(last uint64) bool { return last+tokenBlock/2 < s.bound.Load() }
 
 // Reserve reserves tokens for a good while beyond last, if there are not enough, and returns the bound.
 func (s *State) Reserve(last uint64) (uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if last+tokenBlock/2 < s.bound {
-		return s.bound, nil
+	if s.Enough(last) {
+		return s.Bound(), nil
 	}
 	bound := last + tokenBlock
 	if bound > protocol.MaxToken {
-		return s.bound, errors.New("reserve tokens: there are no more below 2^53")
+		return s.Bound(), errors.New("reserve tokens: there are no more below 2^53")
 	}
 	if err := s.append(record{Bound: bound}); err != nil {
-		return s.bound, fmt.Errorf("reserve tokens: %w", err)
+		return s.Bound(), fmt.Errorf("reserve tokens: %w", err)
 	}
 	if err := s.file.Sync(); err != nil {
-		return s.bound, fmt.Errorf("reserve tokens: %w", err)
+		return s.Bound(), fmt.Errorf("reserve tokens: %w", err)
 	}
-	s.bound = bound
+	s.bound.Store(bound)
 	return bound, nil
 }
 
