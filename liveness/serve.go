@@ -148,7 +148,8 @@ func (s *Server) guard(ctx context.Context, socket *Socket) {
 	}
 }
 
-// preserve sees to it that the state file is there and short, until ctx ends.
+// preserve sees to it that the state file is there and short, and that tokens are reserved also when no mark is granted
+// for want of them, until ctx ends.
 func (s *Server) preserve(ctx context.Context) {
 	for pause(ctx, lookEvery) {
 		if s.State.Stale() {
@@ -156,6 +157,8 @@ func (s *Server) preserve(ctx context.Context) {
 				s.Log.Error("the state file could not be written", "error", err)
 			}
 		}
+		last, _ := s.Registry.Tokens()
+		s.reserve(last)
 	}
 }
 

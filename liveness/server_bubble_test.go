@@ -128,3 +128,18 @@ func TestNobodyKeepsTheEndWaiting(t *testing.T) {
 		assert.LessOrEqual(t, time.Since(began), confirmWithin, "who waits for the database has its answer by then")
 	})
 }
+
+// TestMarksGoOnWhenTokensCanBeReservedAgain is about a disk that was full for so long that all tokens were given.
+func TestMarksGoOnWhenTokensCanBeReservedAgain(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, b *bubble) {
+		b.Registry.mu.Lock()
+		b.Registry.token = b.Registry.bound
+		b.Registry.mu.Unlock()
+		k := b.dial()
+		require.Equal(t, protocol.Unavailable, k.ask(marking("1914")).Error)
+		time.Sleep(lookEvery)
+		synctest.Wait()
+		assert.NotZero(t, k.mark("1914"))
+	})
+}
