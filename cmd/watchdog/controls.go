@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/finalizer-watchdog/watchdog"
-	"github.com/finalizer-watchdog/watchdog/liveness"
 	"github.com/finalizer-watchdog/watchdog/reaper"
 	"github.com/finalizer-watchdog/watchdog/sql"
 )
@@ -48,7 +47,7 @@ type describe struct {
 
 // Describe returns the members of the status reply.
 func (c controls) Describe() []byte {
-	boot := liveness.Boottime()
+	boot := c.program.clock.Now()
 	s, o := c.program.reaper.Status(), c.program.registry.Count(boot)
 	d := describe{Name: "finalizer-watchdog", Version: thisBuild().version, PID: os.Getpid(),
 		UptimeS: (boot - c.program.started).Seconds(), FinalizerLiveness: s.LivenessEnabled, DryRun: s.DryRun,

@@ -74,6 +74,7 @@ func serve(ctx context.Context, config Config, logs loggers) (err error) {
 
 // program is the parts that know each other only by what they need.
 type program struct {
+	clock    *liveness.Clock
 	started  time.Duration
 	registry *liveness.Registry
 	server   *liveness.Server
@@ -83,7 +84,8 @@ type program struct {
 
 func assemble(config Config, logs loggers, store *sql.Store, state *liveness.State, found liveness.Recovered) *program {
 	series := metrics.NewRegistry()
-	p := &program{started: liveness.Boottime(), metrics: metrics.Handler(series, logs.log)}
+	clock := liveness.NewClock()
+	p := &program{clock: clock, started: clock.Now(), metrics: metrics.Handler(series, logs.log)}
 	policy := config.policy()
 	limits, connections := room(memoryLimit())
 	enabled := new(atomic.Bool)
@@ -91,9 +93,9 @@ func assemble(config Config, logs loggers, store *sql.Store, state *liveness.Sta
 	built := thisBuild()
 	observer := metrics.New(series, metrics.Options{
 		Stages: policy.Stages(),
-		Owners: func() watchdog.Owners { return p.registry.Count(liveness.Boottime()) },
+		Owners: func() watchdog.Owners { return p.registry.Count(clock.Now()) },
 		Status: func() watchdog.Status { return p.reaper.Status() },
-		Now:    func() watchdog.Instant { return watchdog.Instant{Rows: time.Now().Round(0), Boot: liveness.Boottime()} },
+		Now:    func() watchdog.Instant { return watchdog.Instant{Rows: time.Now().Round(0), Boot: clock.Now()} },
 		Build:  metrics.Build{Version: built.version, Commit: built.commit, GoVersion: built.goRel},
 	})
 	p.registry = liveness.NewRegistry(liveness.Config{
@@ -116,7 +118,7 @@ func assemble(config Config, logs loggers, store *sql.Store, state *liveness.Sta
 		Store:         reaperStore{store},
 		Owners:        p.registry,
 		Observer:      observer,
-		Boot:          liveness.Boottime,
+		Boot:          clock.Now,
 		DatabaseClock: config.ReaperClock == "database",
 		PIDGone:       pidGone(config.ReaperPIDCheck),
 		Log:           logs.log,
@@ -127,7 +129,7 @@ func assemble(config Config, logs loggers, store *sql.Store, state *liveness.Sta
 		State:       state,
 		Rows:        p.reaper,
 		Controls:    controls{p, config},
-		Boot:        liveness.Boottime,
+		Boot:        clock.Now,
 		Connections: min(connections, descriptors()),
 		AllowedUIDs: config.SocketAllowedUIDs,
 		Log:         logs.log,
@@ -140,7 +142,7 @@ func (p *program) pages(config Config, socket *liveness.Socket) web.Config {
 	return web.Config{
 		Source: p.reaper,
 		Status: p.reaper.Status,
-		Owners: func() watchdog.Owners { return p.registry.Count(liveness.Boottime()) },
+		Owners: func() watchdog.Owners { return p.registry.Count(p.clock.Now()) },
 		Ready: func() error {
 			if socket.Ours() {
 				return nil
