@@ -35,15 +35,12 @@ func stay(t *testing.T, s scale, lodgers []lodger) []guest {
 	for i, l := range lodgers {
 		var starts, passes []time.Duration
 		for range s.starts {
-			if processes[i] != nil {
-				finish(t, processes[i])
-			}
-			var up, pass time.Duration
-			processes[i], urls[i], up, pass = l.start(t)
+			up, pass := l.start(t)
 			starts, passes = append(starts, up), append(passes, pass)
 		}
 		guests[i].start, guests[i].firstPass = median(starts), median(passes)
 		guests[i].binary, guests[i].image = l.size(t)
+		processes[i], urls[i] = l.begin(t) // whoever was asked every other millisecond has memory left of it
 	}
 	<-time.After(s.idle / 6) // what comes after a start
 	before := make([]time.Duration, len(lodgers))
@@ -62,8 +59,8 @@ func stay(t *testing.T, s scale, lodgers []lodger) []guest {
 	return guests
 }
 
-// start starts the program and takes the time until it says that it is up, and that it made a pass.
-func (l lodger) start(t *testing.T) (p *program.Process, url string, up, pass time.Duration) {
+// begin starts the program.
+func (l lodger) begin(t *testing.T) (p *program.Process, url string) {
 	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -71,9 +68,15 @@ func (l lodger) start(t *testing.T) (p *program.Process, url string, up, pass ti
 	require.NoError(t, free.Close())
 	cmd := exec.Command(l.path, l.args(address)...)
 	cmd.Env = l.env(address)
-	url = "http://" + address + "/metrics"
+	return program.Start(t, cmd), "http://" + address + "/metrics"
+}
+
+// start takes the time from the program's start until it says that it is up, and that it made a pass, and ends it.
+func (l lodger) start(t *testing.T) (up, pass time.Duration) {
+	t.Helper()
 	began := time.Now()
-	p = program.Start(t, cmd)
+	p, url := l.begin(t)
+	defer finish(t, p)
 	said := func(what string) time.Duration {
 		for !strings.Contains(scrape(url), what) {
 			select {
@@ -86,7 +89,7 @@ func (l lodger) start(t *testing.T) (p *program.Process, url string, up, pass ti
 		return time.Since(began)
 	}
 	up = said(l.up)
-	return p, url, up, said(l.pass)
+	return up, said(l.pass)
 }
 
 // scrape is what a page says; nothing while it does not answer.
