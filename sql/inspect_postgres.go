@@ -19,9 +19,10 @@ func isCode(err error, codes ...string) bool {
 func (i *inspection) greetPostgres(ctx context.Context) error {
 	var version string
 	var number int
-	var standby bool
+	var standby, compiles bool
 	err := i.db.QueryRowContext(ctx, "SELECT current_setting('server_version'), "+
-		"CAST(current_setting('server_version_num') AS integer), pg_is_in_recovery()").Scan(&version, &number, &standby)
+		"CAST(current_setting('server_version_num') AS integer), pg_is_in_recovery(), "+
+		"CAST(current_setting('jit') AS boolean)").Scan(&version, &number, &standby, &compiles)
 	if err != nil {
 		return err
 	}
@@ -31,6 +32,10 @@ func (i *inspection) greetPostgres(ctx context.Context) error {
 	}
 	if standby {
 		i.fault("", "the server is a standby: nothing can be reaped on it", "name the primary in WATCHDOG_DATABASE_URL")
+	}
+	if compiles {
+		i.notice("the server may compile a statement before it runs it (jit), which takes longer than to run it",
+			"ALTER ROLE … SET jit = off, for the watchdog's role")
 	}
 	return nil
 }
@@ -48,7 +53,8 @@ type node struct {
 // scannedByPostgres plans the statement as if nothing were dearer than to read a whole table: what is read whole
 // even so has no index that would help. On a small table the planner may well prefer to.
 func scannedByPostgres(ctx context.Context, tx *sqlx.Tx, query string, args []any) ([]string, error) {
-	const dear = "SET LOCAL enable_seqscan = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_hashjoin = off"
+	const dear = "SET LOCAL enable_seqscan = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_hashjoin = off; " +
+		"SET LOCAL jit = off" // which would compile what is planned so
 	if _, err := tx.ExecContext(ctx, dear); err != nil {
 		return nil, err
 	}

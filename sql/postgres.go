@@ -50,6 +50,10 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, errors.Join(err, bounded.Close())
 	}
 	if straight {
+		// To compile a statement takes longer than each of ours does, however costly the planner expects it to be.
+		if _, err := bounded.ExecContext(ctx, "SET jit = off", nil); err != nil {
+			return nil, errors.Join(err, bounded.Close())
+		}
 		bounded.kept = &prepared{conn: bounded.pqConn}
 	}
 	return bounded, nil

@@ -5,7 +5,8 @@
 -- The job's run is its newest that started no earlier than the job did. A run whose start is not known counts
 -- as the newest while no later run of the job has started, unless it was over before the job started: a run
 -- that is only about to start must not be taken for none. The newest is that with the largest id: a clock that was
--- set back makes an older run begin later.
+-- set back makes an older run begin later. ("+ 0": else a planner that takes a job to have many runs looks for them
+-- in the order of all runs' ids, from the last on.)
 known_job AS NOT MATERIALIZED (
     SELECT id, task_id, status, attempt, created_at, started_at,
            CASE WHEN created_at > to_timestamp(0) AND created_at < to_timestamp(253402300800) THEN created_at END
@@ -39,7 +40,7 @@ known_job AS NOT MATERIALIZED (
                 AND NOT EXISTS (
                     SELECT 1 FROM known_run n WHERE n.job_id = j.id AND n.id > r.id AND n.began IS NOT NULL)
         END
-        ORDER BY r.id DESC
+        ORDER BY r.id + 0 DESC
         LIMIT 1
     ) r ON true
     LEFT JOIN tasks t ON t.id = j.task_id
