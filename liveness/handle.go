@@ -20,7 +20,7 @@ func (c *conn) answer(line []byte) bool {
 		c.reply(&protocol.Reply{ID: req.ID, Err: wrong})
 		return !wrong.Fatal
 	}
-	reply := c.dispatch(&req)
+	reply := c.dispatch(req)
 	reply.ID = req.ID
 	c.reply(&reply)
 	if req.Op == protocol.OpMark && reply.Err == nil {

@@ -9,7 +9,7 @@ import (
 
 // text takes what was said in the field before, if it is said again. Only what had no escapes is kept for that, which all
 // are longer than what they stand for: one that looks like it is the same.
-func (p *parse) text(f field, val value, most int, to *string) *Error {
+func (p *Parser) text(f field, val value, most int, to *string) *Error {
 	if val.kind == kindString && string(val.raw) == p.said[f] {
 		*to = p.said[f]
 		return nil
@@ -67,7 +67,7 @@ func echo(f field, val value, to *[]byte) *Error {
 }
 
 // identifier takes an integer literal as its text, or a string. Both of one text name the same thing.
-func (p *parse) identifier(f field, val value, to *string) *Error {
+func (p *Parser) identifier(f field, val value, to *string) *Error {
 	if wrong := isIdentifier(f, val); wrong != nil {
 		return wrong
 	}

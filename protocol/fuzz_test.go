@@ -71,7 +71,7 @@ func FuzzParser(f *testing.F) {
 		for range 2 {
 			r, err := p.Parse(line)
 			want, wantErr := protocol.Parse(line)
-			if !reflect.DeepEqual(want, r) || !reflect.DeepEqual(wantErr, err) {
+			if !reflect.DeepEqual(want, *r) || !reflect.DeepEqual(wantErr, err) {
 				t.Fatalf("%s\nread  %+v, %v\nafter %+v, %v", line, want, wantErr, r, err)
 			}
 		}

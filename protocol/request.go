@@ -47,33 +47,18 @@ type Request struct {
 
 // Parse reads one line, its newline taken off. On an error the request still has its ID, if that could be
 // read, for the reply.
-func Parse(line []byte) (Request, *Error) { return new(Parser).Parse(line) }
+func Parse(line []byte) (Request, *Error) {
+	r, err := new(Parser).Parse(line)
+	return *r, err
+}
 
 // Parser is Parse for the lines of one peer. What one says in a field as it said it before takes no memory anew. It is
 // for one goroutine.
 type Parser struct {
 	said [fields]string // last, without escapes
-}
 
-// Parse is like the function.
-func (peer *Parser) Parse(line []byte) (Request, *Error) {
-	if len(line) > MaxLine {
-		return Request{}, ErrTooLong()
-	}
-	p := parse{scanner: scanner{line: line}, said: &peer.said}
-	if err := p.object(p.member); err != nil {
-		return Request{}, &Error{Code: BadRequest, Message: err.Error(), Fatal: true}
-	}
-	if p.wrong != nil {
-		return p.request, p.wrong
-	}
-	return p.request, p.complete()
-}
-
-// parse is what is known of a line while it is read.
-type parse struct {
+	// Of the line that is read:
 	scanner
-	said    *[fields]string
 	request Request
 	seen    set                 // fields that stood there, null or not
 	had     set                 // fields with a value
@@ -81,14 +66,30 @@ type parse struct {
 	wrong   *Error              // the first thing that was
 }
 
-func (p *parse) member(key, val value) {
+// Parse is like the function. The request is good until the next.
+func (p *Parser) Parse(line []byte) (*Request, *Error) {
+	p.scanner, p.request, p.seen, p.had, p.others, p.wrong = scanner{line: line}, Request{}, 0, 0, nil, nil
+	if len(line) > MaxLine {
+		return &p.request, ErrTooLong()
+	}
+	if err := p.object(p.member); err != nil {
+		p.request = Request{}
+		return &p.request, &Error{Code: BadRequest, Message: err.Error(), Fatal: true}
+	}
+	if p.wrong != nil {
+		return &p.request, p.wrong
+	}
+	return &p.request, p.complete()
+}
+
+func (p *Parser) member(key, val value) {
 	wrong := p.take(key, val)
 	if p.wrong == nil {
 		p.wrong = wrong
 	}
 }
 
-func (p *parse) take(key, val value) *Error {
+func (p *Parser) take(key, val value) *Error {
 	name := key.raw
 	if !isPlain(name) {
 		text, ok := unquote(name)
@@ -113,7 +114,7 @@ func (p *parse) take(key, val value) *Error {
 }
 
 // ignore passes over what no field wants. Even that stands there once and is valid Unicode.
-func (p *parse) ignore(key string, val value) *Error {
+func (p *Parser) ignore(key string, val value) *Error {
 	if _, twice := p.others[key]; twice {
 		return bad(clip(key), "stands there twice")
 	}
@@ -127,7 +128,7 @@ func (p *parse) ignore(key string, val value) *Error {
 	return nil
 }
 
-func (p *parse) set(f field, val value) *Error {
+func (p *Parser) set(f field, val value) *Error {
 	r := &p.request
 	switch f {
 	case fieldOp:
@@ -166,7 +167,7 @@ func (p *parse) set(f field, val value) *Error {
 }
 
 // complete checks that the operation is known and has what it needs.
-func (p *parse) complete() *Error {
+func (p *Parser) complete() *Error {
 	r := &p.request
 	var need []field
 	switch r.Op {
