@@ -40,7 +40,7 @@ func stay(t *testing.T, s scale, lodgers []lodger) []guest {
 		}
 		guests[i].start, guests[i].firstPass = median(starts), median(passes)
 		guests[i].binary, guests[i].image = l.size(t)
-		processes[i], urls[i] = l.begin(t) // whoever was asked every other millisecond has memory left of it
+		processes[i], urls[i] = l.rest(t)
 	}
 	<-time.After(s.idle / 6) // what comes after a start
 	before := make([]time.Duration, len(lodgers))
@@ -69,6 +69,19 @@ func (l lodger) begin(t *testing.T) (p *program.Process, url string) {
 	cmd := exec.Command(l.path, l.args(address)...)
 	cmd.Env = l.env(address)
 	return program.Start(t, cmd), "http://" + address + "/metrics"
+}
+
+// rest starts the program and waits until it listens. It is not asked anything: who was asked every other millisecond
+// has memory left of it.
+func (l lodger) rest(t *testing.T) (p *program.Process, url string) {
+	t.Helper()
+	p, url = l.begin(t)
+	address := strings.Split(url, "/")[2]
+	program.Eventually(t, l.name+" listens", func() bool {
+		conn, err := net.Dial("tcp", address)
+		return err == nil && conn.Close() == nil
+	})
+	return p, url
 }
 
 // start takes the time from the program's start until it says that it is up, and that it made a pass, and ends it.
