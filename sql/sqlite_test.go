@@ -33,6 +33,7 @@ func claimJobs(path string) (status int) {
 			return 1
 		}
 		claimed += n
+		time.Sleep(time.Millisecond) // SQLite's lock goes to whoever tries first, not to who waits
 	}
 	return 0
 }
@@ -64,6 +65,8 @@ func claimJob(db *sql.DB) (int64, error) {
 // and no claim is lost.
 func TestTwoProcessesOnOneFile(t *testing.T) {
 	f := onSQLite(t)
+	f.config.Timeout = time.Minute
+	f.store = f.open(t, f.config)
 	f.exec(t, "INSERT INTO jobs (id, status, attempt) VALUES (1, 'queued', 0), (2, 'queued', 0), (3, 'queued', 0), (4, 'queued', 0)")
 	orchestrator := exec.Command(os.Args[0])
 	orchestrator.Env = append(os.Environ(), orchestratorFile+"="+f.config.URL[len("sqlite:"):])
