@@ -35,6 +35,8 @@ type Server struct {
 	group sync.WaitGroup
 	named atomic.Uint64
 
+	extended atomic.Uint64 // the tokens' bound that the registry is known to have
+
 	polite atomic.Int64  // when somebody was last served that does not flood, on the boot clock
 	flood  chan struct{} // holds one: those that do wait in one line
 
@@ -162,9 +164,10 @@ func (s *Server) preserve(ctx context.Context) {
 	}
 }
 
-// reserve sees to it that there are tokens for the marks that come after the last.
+// reserve sees to it that there are tokens for the marks that come after the last. Whoever finds too few does all of it:
+// that another has reserved some does not say that the registry has heard of them.
 func (s *Server) reserve(last uint64) {
-	if s.State.Enough(last) {
+	if enough(last, s.extended.Load()) {
 		return
 	}
 	bound, err := s.State.Reserve(last)
@@ -173,6 +176,7 @@ func (s *Server) reserve(last uint64) {
 		return
 	}
 	s.Registry.Extend(bound)
+	s.extended.Store(bound)
 }
 
 func (s *Server) hangUp() {

@@ -129,6 +129,23 @@ func TestNobodyKeepsTheEndWaiting(t *testing.T) {
 	})
 }
 
+// TestMarksGoOnWhileAnotherReservesTokens has one that has reserved tokens not come to say so, as in a crowd: the others
+// do not rely on it.
+func TestMarksGoOnWhileAnotherReservesTokens(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, b *bubble) {
+		k := b.dial()
+		k.mark("1914")
+		b.Registry.mu.Lock()
+		b.Registry.token = b.Registry.bound - 1
+		b.Registry.mu.Unlock()
+		_, err := b.State.Reserve(b.Registry.token)
+		require.NoError(t, err)
+		k.mark("1915")
+		k.mark("1916")
+	})
+}
+
 // TestMarksGoOnWhenTokensCanBeReservedAgain is about a disk that was full for so long that all tokens were given.
 func TestMarksGoOnWhenTokensCanBeReservedAgain(t *testing.T) {
 	t.Parallel()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/finalizer-watchdog/watchdog"
@@ -35,7 +34,7 @@ type State struct {
 	file    *os.File
 	size    int64 // of the lines that are whole
 	lines   int   // since it was written anew
-	bound   atomic.Uint64
+	bound   uint64
 	unclear *time.Duration // see Recovered
 }
 
@@ -65,8 +64,7 @@ func OpenState(path, boot string, at time.Duration, wall time.Time) (*State, Rec
 	if micros := wall.UnixMicro(); micros > 0 && uint64(micros) < protocol.MaxToken/2 {
 		found.Bound = max(found.Bound, uint64(micros))
 	}
-	s := &State{path: path, boot: boot, unclear: found.unclear}
-	s.bound.Store(found.Bound + tokenBlock)
+	s := &State{path: path, boot: boot, bound: found.Bound + tokenBlock, unclear: found.unclear}
 	if err := s.Rewrite(func() []Hold { return found.Holds }); err != nil {
 		return nil, found, err
 	}
@@ -74,29 +72,33 @@ func OpenState(path, boot string, at time.Duration, wall time.Time) (*State, Rec
 }
 
 // Bound is the bound of the tokens that are reserved.
-func (s *State) Bound() uint64 { return s.bound.Load() }
+func (s *State) Bound() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bound
+}
 
-// Enough reports whether tokens are reserved for a good while beyond last.
-func (s *State) Enough(last uint64) bool { return last+tokenBlock/2 < s.bound.Load() }
+// enough reports whether there is a good while of tokens between the last and the bound.
+func enough(last, bound uint64) bool { return last+tokenBlock/2 < bound }
 
 // Reserve reserves tokens for a good while beyond last, if there are not enough, and returns the bound.
 func (s *State) Reserve(last uint64) (uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.Enough(last) {
-		return s.Bound(), nil
+	if enough(last, s.bound) {
+		return s.bound, nil
 	}
 	bound := last + tokenBlock
 	if bound > protocol.MaxToken {
-		return s.Bound(), errors.New("reserve tokens: there are no more below 2^53")
+		return s.bound, errors.New("reserve tokens: there are no more below 2^53")
 	}
 	if err := s.append(record{Bound: bound}); err != nil {
-		return s.Bound(), fmt.Errorf("reserve tokens: %w", err)
+		return s.bound, fmt.Errorf("reserve tokens: %w", err)
 	}
 	if err := s.file.Sync(); err != nil {
-		return s.Bound(), fmt.Errorf("reserve tokens: %w", err)
+		return s.bound, fmt.Errorf("reserve tokens: %w", err)
 	}
-	s.bound.Store(bound)
+	s.bound = bound
 	return bound, nil
 }
 

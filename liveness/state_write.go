@@ -63,7 +63,7 @@ func create(path string) (*os.File, error) {
 func (s *State) fill(next *os.File, holds []Hold) (int64, error) {
 	w := bufio.NewWriter(next)
 	enc := json.NewEncoder(w)
-	head := record{Boot: s.boot, Bound: s.Bound()}
+	head := record{Boot: s.boot, Bound: s.bound}
 	if s.unclear != nil {
 		head.Unclear = new(s.unclear.Seconds())
 	}
