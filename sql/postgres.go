@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"syscall"
@@ -52,7 +53,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if straight {
 		// To compile a statement takes longer than each of ours does, however costly the planner expects it to be.
 		if _, err := bounded.ExecContext(ctx, "SET jit = off", nil); err != nil {
-			return nil, errors.Join(err, bounded.Close())
+			return nil, errors.Join(fmt.Errorf("turn the compiling of statements off: %w", err), bounded.Close())
 		}
 		bounded.kept = &prepared{conn: bounded.pqConn}
 	}

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -47,7 +48,7 @@ func claimJob(db *sql.DB) (int64, error) {
 	defer func() { _ = tx.Rollback() }()
 	var id int64
 	err = tx.QueryRow("SELECT id FROM jobs WHERE status = 'queued' LIMIT 1").Scan(&id)
-	if err == sql.ErrNoRows {
+	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
 	if err != nil {
@@ -121,6 +122,9 @@ func TestAWriterThatStaysIsWaitedForInBounds(t *testing.T) {
 	_, err = f.store.Begin(t.Context())
 	require.ErrorContains(t, err, "database is locked")
 	require.Less(t, time.Since(began), 10*time.Second)
+	var ms int // the bound itself, which no busy machine moves
+	require.NoError(t, f.store.db.Get(&ms, "PRAGMA busy_timeout"))
+	require.EqualValues(t, f.config.Timeout.Milliseconds()/2, ms)
 	_, err = f.store.Counts(t.Context())
 	require.NoError(t, err, "readers wait for nobody in WAL mode")
 }
