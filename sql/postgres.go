@@ -17,7 +17,7 @@ import (
 )
 
 func openPostgres(src source) *sqlx.DB {
-	db := stdsql.OpenDB(connector{cfg: src.server, timeout: src.timeout})
+	db := stdsql.OpenDB(connector{cfg: src.server, timeout: src.timeout, steady: src.steady})
 	db.SetMaxOpenConns(8)
 	db.SetMaxIdleConns(2)
 	db.SetConnMaxIdleTime(time.Minute)
@@ -29,6 +29,7 @@ func openPostgres(src source) *sqlx.DB {
 type connector struct {
 	cfg     pq.Config
 	timeout time.Duration
+	steady  bool // one plan of each statement fits all calls
 }
 
 // Connect dials and logs in within the timeout, or until the context ends.
@@ -51,13 +52,25 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, errors.Join(err, bounded.Close())
 	}
 	if straight {
-		// To compile a statement takes longer than each of ours does, however costly the planner expects it to be.
-		if _, err := bounded.ExecContext(ctx, "SET jit = off", nil); err != nil {
-			return nil, errors.Join(fmt.Errorf("turn the compiling of statements off: %w", err), bounded.Close())
+		if err := bounded.spare(ctx, c.steady); err != nil {
+			return nil, errors.Join(err, bounded.Close())
 		}
 		bounded.kept = &prepared{conn: bounded.pqConn}
 	}
 	return bounded, nil
+}
+
+// spare keeps the server from what takes longer than to run our statements: to compile them, however costly the
+// planner expects them to be, and to plan them anew at each call where one plan fits all.
+func (c *boundedConn) spare(ctx context.Context, steady bool) error {
+	settings := "SET jit = off"
+	if steady {
+		settings += "; SET plan_cache_mode = force_generic_plan"
+	}
+	if _, err := c.ExecContext(ctx, settings, nil); err != nil {
+		return fmt.Errorf("set up how the server plans: %w", err)
+	}
+	return nil
 }
 
 // Driver is lib/pq's.

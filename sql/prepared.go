@@ -5,9 +5,9 @@ import (
 	"database/sql/driver"
 )
 
-// prepared keeps statements of one connection parsed and planned: for those that look at a single job, that costs
-// several times what running them does, and a recovery waits for it. Its connection's user is its own: one at a
-// time.
+// prepared keeps statements of one connection parsed and planned, which costs several times what running them does:
+// a recovery waits for it, and each pass makes the server take megabytes from its kernel and give them back. Its
+// connection's user is its own: one at a time.
 type prepared struct {
 	conn       driver.ConnPrepareContext
 	statements map[string]keptStatement

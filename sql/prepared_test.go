@@ -1,6 +1,8 @@
 package sql
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -38,6 +40,51 @@ func TestStatementsOfAReapAreKeptPrepared(t *testing.T) {
 	f.reap(t)
 	require.Equal(t, 3, f.heldPrepared(t), "jobs, lock and requeue")
 }
+
+// What a pass and a page run is planned once for all values, unless somebody else wrote a statement: the best plan of
+// that may depend on them.
+func TestStatementsOfAPassAreKeptPrepared(t *testing.T) {
+	f := onPostgres(t)
+	f.incident(t)
+	folder := t.TempDir()
+	own := f.store.statements["counts"]
+	for _, c := range []struct {
+		override, text, mode string
+		kept                 int
+	}{
+		{mode: "force_generic_plan", kept: 4},
+		{override: "counts", text: own.query, mode: "force_generic_plan", kept: 4},
+		{override: "due_jobs", text: foreignDue, mode: "auto", kept: 3},
+	} {
+		if c.override != "" {
+			require.NoError(t, os.WriteFile(filepath.Join(folder, c.override+".sql"), []byte(c.text), 0o600))
+			f.config.Dir = folder
+		}
+		f.store = f.open(t, f.config)
+		f.store.db.SetMaxOpenConns(1)
+		for range 2 {
+			_, err := f.store.Due(t.Context(), noon, time.Minute, time.Hour, "", 10)
+			require.NoError(t, err)
+			_, err = f.store.OpenJobs(t.Context(), noon, "", 10)
+			require.NoError(t, err)
+			_, err = f.store.Counts(t.Context())
+			require.NoError(t, err)
+			_, err = f.store.Now(t.Context())
+			require.NoError(t, err)
+		}
+		require.Equal(t, c.kept, f.heldPrepared(t), c.override)
+		var mode string
+		require.NoError(t, f.store.db.Get(&mode, "SELECT current_setting('plan_cache_mode')"))
+		require.Equal(t, c.mode, mode, c.override)
+	}
+}
+
+// foreignDue is due_jobs as somebody would write it who trusts the planner.
+const foreignDue = `SELECT CAST(id AS text) AS job, '' AS run, '' AS task, '' AS stage, status, attempt, '' AS version,
+	CAST(NULL AS float8) AS created_at, CAST(NULL AS float8) AS started_at, CAST(NULL AS float8) AS run_started_at,
+	CAST(NULL AS float8) AS finished_at, 0 AS exit_code, 0 AS pid
+FROM jobs WHERE status = 'running' AND :after = '' AND started_at <= to_timestamp(CAST(:now AS float8) - :ceiling)
+	AND :grace > CAST(0 AS float8) LIMIT :limit`
 
 // Behind a pooler another client would meet them.
 func TestNothingIsKeptPreparedBehindAPooler(t *testing.T) {

@@ -33,6 +33,10 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	src.steady = true
+	for _, st := range statements {
+		src.steady = src.steady && st.steady
+	}
 	db, err := src.open()
 	if err != nil {
 		return nil, err
