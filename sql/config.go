@@ -44,7 +44,7 @@ type source struct {
 	path    string    // of sqlite
 	timeout time.Duration
 	hide    *strings.Replacer // what no error may show; nil: nothing
-	steady  bool              // one plan of each statement fits all calls
+	steady  bool              // one plan of each statement fits all values
 }
 
 // errURL says nothing of what is wrong with it: whatever net/url would quote may be the password's end.

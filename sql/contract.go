@@ -6,7 +6,7 @@ type signature struct {
 	needs []string // parameters without which it would mean something else
 	takes []string // parameters that it may use as well
 	gives []string // columns; none: it is an UPDATE and gives the number of rows changed
-	// single says that it looks jobs up by their ids, whatever its other parameters: one plan fits all calls, whoever wrote it.
+	// single says that it looks jobs up by their ids, whatever its other parameters: to plan it takes longer than to run it.
 	single bool
 }
 

@@ -29,7 +29,7 @@ func openPostgres(src source) *sqlx.DB {
 type connector struct {
 	cfg     pq.Config
 	timeout time.Duration
-	steady  bool // one plan of each statement fits all calls
+	steady  bool // one plan of each statement fits all values
 }
 
 // Connect dials and logs in within the timeout, or until the context ends.
@@ -46,7 +46,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	bounded := &boundedConn{pqConn: conn.(pqConn), net: d.dialled(), timeout: c.timeout, cancel: func() bool { return true }}
+	bounded := &boundedConn{pqConn: conn.(pqConn), net: d.settle(), timeout: c.timeout, cancel: func() bool { return true }}
 	straight, err := bounded.straight(ctx)
 	if err != nil {
 		return nil, errors.Join(err, bounded.Close())
@@ -61,7 +61,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 }
 
 // spare keeps the server from what takes longer than to run our statements: to compile them, however costly the
-// planner expects them to be, and to plan them anew at each call where one plan fits all.
+// planner expects them to be, and to plan them anew at each call where one plan fits all values.
 func (c *boundedConn) spare(ctx context.Context, steady bool) error {
 	settings := "SET jit = off"
 	if steady {
@@ -78,8 +78,9 @@ func (connector) Driver() driver.Driver { return &pq.Driver{} }
 
 // dialer remembers the connection that lib/pq keeps to itself.
 type dialer struct {
-	mu   sync.Mutex
-	conn net.Conn
+	mu      sync.Mutex
+	conn    net.Conn
+	settled bool // conn is the one; what is dialled from then on cancels a statement
 }
 
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
@@ -97,6 +98,9 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3},
 		Control:         boundUnacknowledged,
 	}
+	if d.isSettled() {
+		return dialErrand(ctx, &n, network, address)
+	}
 	conn, err := n.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
@@ -105,6 +109,46 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 	defer d.mu.Unlock()
 	d.conn = conn
 	return conn, nil
+}
+
+// settle gives the connection that lib/pq has logged in on.
+func (d *dialer) settle() net.Conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.settled = true
+	return d.conn
+}
+
+func (d *dialer) isSettled() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.settled
+}
+
+// errand is a connection for a cancel request. lib/pq does not let the call of a prepared statement return before it
+// was answered, and would wait for that as long as for a login.
+type errand struct {
+	net.Conn
+	until time.Time
+}
+
+func dialErrand(ctx context.Context, n *net.Dialer, network, address string) (net.Conn, error) {
+	until := time.Now().Add(slack)
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	conn, err := n.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return errand{conn, until}, nil
+}
+
+// SetDeadline leaves no more than the errand has.
+func (e errand) SetDeadline(t time.Time) error {
+	if t.IsZero() || t.After(e.until) {
+		t = e.until
+	}
+	return e.Conn.SetDeadline(t)
 }
 
 func (d *dialer) dialled() net.Conn {

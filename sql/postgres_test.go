@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -168,6 +169,49 @@ func (f *fixture) blackHole(t *testing.T, call func(context.Context, *Store, *Tx
 		return err
 	})
 	require.NoError(t, soonBegun(t, store).Rollback())
+}
+
+// TestAServerThatIsStopped: on a connection that keeps statements prepared, too, a call that is given up returns before
+// long, though nobody answers the request to cancel it.
+func TestAServerThatIsStopped(t *testing.T) {
+	server := pg.Start(t)
+	d, err := server.Create()
+	require.NoError(t, err)
+	store := (&fixture{}).open(t, Config{URL: d.URL(), Timeout: 90 * time.Second})
+	schema, err := Schema("orchestrator", "postgres")
+	require.NoError(t, err)
+	_, err = store.db.Exec(schema + "; INSERT INTO jobs (id, status) VALUES (1914, 'running')")
+	require.NoError(t, err)
+	due := func(ctx context.Context) error {
+		_, err := store.Due(ctx, noon, time.Minute, time.Hour, "", 10)
+		return err
+	}
+	var tx *Tx
+	for name, call := range map[string]func(context.Context) error{
+		"due":  due,
+		"lock": func(ctx context.Context) error { _, err := tx.Lock(ctx, "1914"); return err },
+		"requeue": func(ctx context.Context) error {
+			_, err := tx.Requeue(ctx, noon, "1914", "v")
+			return err
+		},
+	} {
+		if tx, err = nil, nil; name != "due" {
+			tx, err = store.Begin(t.Context())
+			require.NoError(t, err)
+		}
+		require.NoError(t, call(t.Context()), name) // it is prepared now
+		server.Signal(t, syscall.SIGSTOP)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		began := time.Now()
+		require.Error(t, call(ctx), name)
+		require.Less(t, time.Since(began), 30*time.Second, name)
+		cancel()
+		if tx != nil {
+			_ = tx.Rollback()
+		}
+		server.Signal(t, syscall.SIGCONT)
+		soon(t, func() error { return due(t.Context()) })
+	}
 }
 
 // soon makes a call whose store gives it little time until it succeeds: a busy machine may need more.

@@ -3,15 +3,20 @@ package sql
 import (
 	"context"
 	"database/sql/driver"
+	"time"
 )
 
-// prepared keeps statements of one connection parsed and planned, which costs several times what running them does:
-// a recovery waits for it, and each pass makes the server take megabytes from its kernel and give them back. Its
-// connection's user is its own: one at a time.
+// prepared keeps statements of one connection parsed and planned, for to do that takes several times as long as to run
+// them, and a recovery waits for it. Its connection's user is its own: one at a time.
 type prepared struct {
 	conn       driver.ConnPrepareContext
 	statements map[string]keptStatement
+	since      map[string]time.Time // by statement, when it was prepared
 }
+
+// keepFor is how long a statement is kept. The plan of one that was prepared while the tables were empty reads them
+// whole, and the server keeps to it until it has counted the tables again.
+const keepFor = time.Minute
 
 // keptStatement is all that is asked of a driver's statement.
 type keptStatement interface {
@@ -31,8 +36,13 @@ func (p *prepared) get(ctx context.Context, query string) (keptStatement, error)
 	if p == nil || ctx.Value(keepKey{}) == nil {
 		return nil, nil
 	}
-	if st, ok := p.statements[query]; ok {
+	if st, ok := p.statements[query]; ok && time.Since(p.since[query]) < keepFor {
 		return st, nil
+	} else if ok {
+		delete(p.statements, query)
+		if err := st.Close(); err != nil {
+			return nil, err
+		}
 	}
 	made, err := p.conn.PrepareContext(ctx, query)
 	if err != nil {
@@ -43,9 +53,9 @@ func (p *prepared) get(ctx context.Context, query string) (keptStatement, error)
 		return nil, made.Close()
 	}
 	if p.statements == nil {
-		p.statements = make(map[string]keptStatement)
+		p.statements, p.since = make(map[string]keptStatement), make(map[string]time.Time)
 	}
-	p.statements[query] = st
+	p.statements[query], p.since[query] = st, time.Now()
 	return st, nil
 }
 

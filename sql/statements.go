@@ -21,7 +21,7 @@ type statement struct {
 	query  string
 	names  []string // what to bind, in order
 	origin string   // where it was read, for people
-	steady bool     // one plan fits all calls
+	steady bool     // one plan fits all values of its parameters
 }
 
 // binder puts the dialect's placeholders for the named parameters.
@@ -38,7 +38,7 @@ func (s statement) args(values map[string]any) []any {
 
 // context is ctx for a call that runs the statement.
 func (s statement) context(ctx context.Context) context.Context {
-	if s.steady {
+	if s.steady || s.single {
 		return kept(ctx)
 	}
 	return ctx
@@ -105,7 +105,7 @@ func load(set string, d dialect, dir string, bind binder) (map[string]statement,
 // file is a statement's text and where it was read.
 type file struct {
 	text, origin string
-	ours         bool // written so that one plan fits all calls
+	ours         bool // written so that one plan fits all values
 }
 
 func embedded(set string, d dialect) (map[string]file, error) {
@@ -212,7 +212,7 @@ func compile(sig signature, f file, bind binder) (statement, error) {
 	if err != nil {
 		return statement{}, fmt.Errorf("read statement %s (%s): %w", sig.name, f.origin, err)
 	}
-	st := statement{signature: sig, query: query, origin: f.origin, steady: f.ours || sig.single || len(names) == 0}
+	st := statement{signature: sig, query: query, origin: f.origin, steady: f.ours || len(names) == 0}
 	for _, name := range bound {
 		st.names = append(st.names, name.(string))
 	}

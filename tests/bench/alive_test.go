@@ -19,7 +19,7 @@ const beatEvery = 5 * time.Second
 // spent is what it took to keep jobs alive for a span.
 type spent struct {
 	cpu, database time.Duration
-	bytes         int64
+	bytes, socket int64 // the socket's are among them
 	said          string
 }
 
@@ -28,8 +28,8 @@ func alive(t *testing.T, s scale, server *pg.Server) section {
 	result := section{
 		title: "2. The cost of being alive",
 		method: fmt.Sprintf("One process owns the jobs, by the Go client, for %v, in which what is owned is compared with the database once. "+
-			"CPU is that of the owner and of the watchdog, bytes are those of the socket. Beside it the way of queues: one UPDATE a job every %v, prepared, "+
-			"over at most 8 connections to PostgreSQL; bytes are those of the connections and of the write-ahead log.", s.aliveSpan, beatEvery),
+			"CPU is that of the owner and of the watchdog, bytes are those of the socket, of the connections to PostgreSQL and of the write-ahead log. "+
+			"Beside it the way of many queues: one UPDATE a job every %v, prepared and not batched, over at most 8 connections; bytes are those of the connections and of the log.", s.aliveSpan, beatEvery),
 		beside: "UPDATEs",
 	}
 	for _, n := range s.alive {
@@ -39,6 +39,7 @@ func alive(t *testing.T, s scale, server *pg.Server) section {
 		mine, its := ours.cpu+ours.database, theirs.cpu+theirs.database
 		result.lines = append(result.lines,
 			line{what: jobs + ": bytes", ours: per(ours.bytes), beside: per(theirs.bytes), ratio: float64(ours.bytes) / float64(theirs.bytes)},
+			line{what: jobs + ": of that, the socket's", ours: per(ours.socket)},
 			line{what: jobs + ": CPU, PostgreSQL's included", ours: share(mine, s.aliveSpan), beside: share(its, s.aliveSpan), ratio: mine.Seconds() / its.Seconds()},
 			line{what: jobs + ": of that, PostgreSQL's", ours: share(ours.database, s.aliveSpan), beside: share(theirs.database, s.aliveSpan)})
 		if theirs.said != "" {
@@ -61,13 +62,22 @@ func owning(t *testing.T, s scale, server *pg.Server, jobs int) spent {
 	require.InDelta(t, jobs, w.Metric(t, "finalizer_owned"), 0)
 	settle(t, w.PID)
 
-	before, databaseBefore, bytes := cpu(t, w.PID, owner.PID), serverCPU(t, server), transferred(t, owner.PID)
+	before, databaseBefore, bytes := cpu(t, w.PID, owner.PID), serverCPU(t, server), transferred(t, w.PID)+written(t, d)
+	socket := transferred(t, owner.PID)
 	<-time.After(s.aliveSpan)
 	after := spent{cpu: cpu(t, w.PID, owner.PID) - before, database: serverCPU(t, server) - databaseBefore,
-		bytes: transferred(t, owner.PID) - bytes}
+		bytes: transferred(t, w.PID) + written(t, d) - bytes, socket: transferred(t, owner.PID) - socket}
 	assert.InDelta(t, jobs, w.Metric(t, "finalizer_owned"), 0, "none was lost meanwhile")
 	t.Logf("%d owned: watchdog %.1f MiB resident", jobs, w.Resident(t))
 	return after
+}
+
+// written is how far the server's write-ahead log has come, in bytes.
+func written(t *testing.T, d *program.Database) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(d.Text(t, "SELECT CAST(pg_current_wal_lsn() - '0/0' AS bigint)"), 10, 64)
+	require.NoError(t, err)
+	return n
 }
 
 // settle waits until a process has done what is left from before.
@@ -88,20 +98,15 @@ func updating(t *testing.T, s scale, server *pg.Server, jobs int) spent {
 		fmt.Sprintf("INSERT INTO alive SELECT n, now() FROM generate_series(1, %d) n", jobs), "ANALYZE alive")
 	updater := cast(t, "updater", d.URL, strconv.Itoa(jobs))
 	defer finish(t, updater)
-	log := func() int64 {
-		n, err := strconv.ParseInt(d.Text(t, "SELECT CAST(pg_current_wal_lsn() - '0/0' AS bigint)"), 10, 64)
-		require.NoError(t, err)
-		return n
-	}
 	done := func() float64 {
 		n, err := strconv.ParseFloat(d.Text(t, "SELECT count(*) FROM alive WHERE at > now() - interval '5 s'"), 64)
 		require.NoError(t, err)
 		return n
 	}
-	before, databaseBefore, bytes := cpu(t, updater.PID), serverCPU(t, server), transferred(t, updater.PID)+log()
+	before, databaseBefore, bytes := cpu(t, updater.PID), serverCPU(t, server), transferred(t, updater.PID)+written(t, d)
 	<-time.After(s.aliveSpan)
 	after := spent{cpu: cpu(t, updater.PID) - before, database: serverCPU(t, server) - databaseBefore,
-		bytes: transferred(t, updater.PID) + log() - bytes}
+		bytes: transferred(t, updater.PID) + written(t, d) - bytes}
 	if n := done(); s.aliveSpan >= beatEvery && n < 0.95*float64(jobs) {
 		after.said = fmt.Sprintf("the UPDATEs could not keep up; in the last %v only %s jobs had theirs.", beatEvery, count(n))
 	}

@@ -3,7 +3,7 @@
 //
 //	make figures
 //
-// does so: it takes half an hour, and wants a machine that does nothing else. Where a peer is not to be had it says
+// does so: it takes a quarter of an hour, and wants a machine that does nothing else. Where a peer is not to be had it says
 // so and goes on. Without FIGURES in the environment every measurement is made once and small, so that the program
 // that measures does not rot; nothing is asserted of how long anything takes.
 //

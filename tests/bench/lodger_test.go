@@ -156,7 +156,7 @@ func exporters(t *testing.T, databaseURL string) ([]lodger, error) {
 		return nil, err
 	}
 	return []lodger{
-		{name: "postgres_exporter", path: postgres, up: "pg_up 1",
+		{name: "postgres_exporter", path: postgres, up: "postgres_exporter_build_info{",
 			args: func(address string) []string { return []string{"--web.listen-address=" + address} },
 			env:  func(string) []string { return []string{"DATA_SOURCE_NAME=" + databaseURL} }},
 		{name: "node_exporter", path: node, up: "node_exporter_build_info{",

@@ -17,11 +17,10 @@ import (
 )
 
 // psql is one `psql -At`, which runs the program's own statements and writes what they give to /dev/null. Its
-// variables are written as the statements' parameters are.
+// statements are prepared.
 type psql struct {
-	in     io.Writer
-	out    *bufio.Scanner
-	folder string
+	in  io.Writer
+	out *bufio.Scanner
 }
 
 func startPSQL(t *testing.T, d *program.Database) *psql {
@@ -37,12 +36,14 @@ func startPSQL(t *testing.T, d *program.Database) *psql {
 	program.Start(t, cmd)
 	_, _ = stdin.Close(), stdout.Close()
 	t.Cleanup(func() { _, _ = in.Close(), out.Close() })
-	p := &psql{in: in, out: bufio.NewScanner(out), folder: t.TempDir()}
-	for _, name := range []string{"due_jobs", "open_jobs"} {
-		require.NoError(t, os.WriteFile(filepath.Join(p.folder, name), []byte(statement(t, name)+";\n"), 0o600))
+	p := &psql{in: in, out: bufio.NewScanner(out)}
+	// As the watchdog's connection: each statement is planned once and never compiled.
+	var script strings.Builder
+	script.WriteString("SET jit = off;\nSET plan_cache_mode = force_generic_plan;\n\\o /dev/null\n")
+	for name, types := range map[string]string{"due_jobs": "float8, float8, float8, text, bigint", "open_jobs": "text, bigint"} {
+		fmt.Fprintf(&script, "PREPARE %s (%s) AS %s;\n", name, types, positional(statement(t, name), name))
 	}
-	// As the watchdog's connection: else the server compiles statements for longer than it runs them.
-	_, err = io.WriteString(in, "SET jit = off;\n\\o /dev/null\n")
+	_, err = io.WriteString(in, script.String())
 	require.NoError(t, err)
 	return p
 }
@@ -58,13 +59,28 @@ func statement(t *testing.T, name string) string {
 	return strings.ReplaceAll(string(text), "-- include job.part.sql", string(job))
 }
 
+// positional has the numbers of a statement's parameters for their names.
+func positional(text, name string) string {
+	names := []string{":now", ":grace", ":ceiling", ":after", ":limit"}
+	if name == "open_jobs" {
+		names = names[3:]
+	}
+	for i, parameter := range names {
+		text = strings.ReplaceAll(text, parameter, fmt.Sprintf("$%d", i+1))
+	}
+	return text
+}
+
 // run runs a statement for each of the ids after which it begins, and returns how long that took.
 func (p *psql) run(t *testing.T, name string, limit int, afters ...string) time.Duration {
 	t.Helper()
 	var script strings.Builder
 	for _, after := range afters {
-		fmt.Fprintf(&script, "\\set now %f\n\\set grace 120\n\\set ceiling 7200\n\\set limit %d\n\\set after '\\'%s\\''\n\\i %s\n",
-			float64(time.Now().UnixMicro())/1e6, limit, after, filepath.Join(p.folder, name))
+		values := fmt.Sprintf("'%s', %d", after, limit)
+		if name == "due_jobs" {
+			values = fmt.Sprintf("%f, 120, 7200, %s", float64(time.Now().UnixMicro())/1e6, values)
+		}
+		fmt.Fprintf(&script, "EXECUTE %s (%s);\n", name, values)
 	}
 	began := time.Now()
 	_, err := io.WriteString(p.in, script.String()+"\\echo done\n")

@@ -66,7 +66,7 @@ func besideRiver(t *testing.T, s scale, server *pg.Server, result *section, ours
 	result.lines = append(result.lines, line{what: "PostgreSQL, p50, beside River's rescuer", ours: span(ours), beside: "River: " + span(rescue),
 		ratio: ours.Seconds() / rescue.Seconds()})
 	result.notes = append(result.notes, fmt.Sprintf("River rescues by age, after an hour by default (RescueStuckJobsAfter). Here it is set to %v, the least under which it leaves a "+
-		"job alone that lives for so long, and the median of %d killed workers' jobs is told (the longest: %v): that time grows with the longest job, the watchdog's does not.",
+		"job alone that lives for so long, and the median of %d jobs is told whose workers are killed as they begin (the longest: %v): that time grows with the longest job, the watchdog's does not.",
 		s.riverJob, s.riverKills, span(slices.Max(took))))
 }
 

@@ -43,6 +43,9 @@ func (w *world) kinds() []kind {
 	if w.server != nil {
 		all = append(all, onServer()...)
 	}
+	if w.proxy != nil {
+		all = append(all, onNetwork()...)
+	}
 	if w.disk != "" {
 		all = append(all, kind{"the disk is full", 4, fillDisk})
 	}
@@ -54,7 +57,7 @@ func (w *world) kinds() []kind {
 	return all
 }
 
-// onServer are the faults of a database server and of the network before it.
+// onServer are the faults of a database server.
 func onServer() []kind {
 	return []kind{
 		{"the database crashes", 1, func(w *world) {
@@ -67,6 +70,12 @@ func onServer() []kind {
 			w.while(time.Second)
 			w.server.Signal(w.t, syscall.SIGCONT)
 		}},
+	}
+}
+
+// onNetwork are those of the network before it.
+func onNetwork() []kind {
+	return []kind{
 		{"the network is slow", 1, func(w *world) { w.proxy.Delay(5 * time.Second); w.while(time.Second); w.proxy.Delay(0) }},
 		{"the network is a black hole", 2, func(w *world) { w.proxy.Silence(); w.while(time.Second); w.proxy.Resume() }},
 		{"connections are reset", 3, func(w *world) { w.proxy.Reset() }},

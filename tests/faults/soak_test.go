@@ -49,7 +49,15 @@ func TestFaults(t *testing.T) {
 		in, err := server.Create()
 		require.NoError(t, err)
 		w := &world{t: t, server: server, proxy: pg.NewProxy(t, server.Addr), db: program.OnPostgres(t, in)}
-		w.soak(in.At(w.proxy.Addr)+"?sslmode=disable", seed, faults(t)*7/10)
+		w.soak(in.At(w.proxy.Addr)+"?sslmode=disable", seed, faults(t)*5/10)
+	})
+	t.Run("straight", func(t *testing.T) { // so that statements are kept prepared
+		t.Parallel()
+		server := pg.Start(t, pg.WithFsync())
+		in, err := server.Create()
+		require.NoError(t, err)
+		w := &world{t: t, server: server, db: program.OnPostgres(t, in)}
+		w.soak(w.db.URL, seed, faults(t)*2/10)
 	})
 	t.Run("sqlite", func(t *testing.T) {
 		if os.Geteuid() != 0 {
