@@ -138,9 +138,20 @@ func (r *Reaper) Run(ctx context.Context) error {
 			next.Reset(r.pass(ctx))
 		case <-r.Owners.Deaths():
 			r.dead(ctx)
+			r.passIfDue(ctx, next)
 		case <-r.again.C:
 			r.retry(ctx)
+			r.passIfDue(ctx, next)
 		}
+	}
+}
+
+// passIfDue gives a pass its turn between two batches of the dead: which of them came next would else be chance.
+func (r *Reaper) passIfDue(ctx context.Context, next *time.Timer) {
+	select {
+	case <-next.C:
+		next.Reset(r.pass(ctx))
+	default:
 	}
 }
 
