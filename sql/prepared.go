@@ -10,8 +10,13 @@ import (
 // them, and a recovery waits for it. Its connection's user is its own: one at a time.
 type prepared struct {
 	conn       driver.ConnPrepareContext
-	statements map[string]keptStatement
-	since      map[string]time.Time // by statement, when it was prepared
+	statements map[string]dated
+}
+
+// dated is a statement and when it was prepared.
+type dated struct {
+	keptStatement
+	at time.Time
 }
 
 // keepFor is how long a statement is kept. The plan of one that was prepared while the tables were empty reads them
@@ -36,9 +41,10 @@ func (p *prepared) get(ctx context.Context, query string) (keptStatement, error)
 	if p == nil || ctx.Value(keepKey{}) == nil {
 		return nil, nil
 	}
-	if st, ok := p.statements[query]; ok && time.Since(p.since[query]) < keepFor {
-		return st, nil
-	} else if ok {
+	if st, ok := p.statements[query]; ok {
+		if time.Since(st.at) < keepFor {
+			return st, nil
+		}
 		delete(p.statements, query)
 		if err := st.Close(); err != nil {
 			return nil, err
@@ -53,9 +59,9 @@ func (p *prepared) get(ctx context.Context, query string) (keptStatement, error)
 		return nil, made.Close()
 	}
 	if p.statements == nil {
-		p.statements, p.since = make(map[string]keptStatement), make(map[string]time.Time)
+		p.statements = make(map[string]dated)
 	}
-	p.statements[query], p.since[query] = st, time.Now()
+	p.statements[query] = dated{st, time.Now()}
 	return st, nil
 }
 
